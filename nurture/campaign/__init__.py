@@ -1,0 +1,1 @@
+"""The language people write: from YAML with positions to a compiled plan."""

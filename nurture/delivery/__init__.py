@@ -1,0 +1,1 @@
+"""Out of the building: SMTP and its manners."""

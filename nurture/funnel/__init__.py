@@ -1,0 +1,1 @@
+"""Where a lead stands, and the arithmetic of funnels."""

@@ -1,0 +1,1 @@
+"""One lead's walk through one version of a campaign; pure."""

@@ -1,0 +1,1 @@
+"""A message as text and as a record; pure."""

@@ -1,0 +1,1 @@
+"""The endpoint: events in, people's pages, the REST interface."""
