@@ -6,16 +6,17 @@ one for every version (S33). Secrets, servers and databases are not in here: the
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from nurture.campaign.condition import Condition, FieldType
+from nurture.campaign.condition import Condition
 from nurture.campaign.duration import Duration
 from nurture.campaign.window import Window
 
 Basis = Literal["consent", "soft_opt_in", "legitimate_interest", "service"]
-Shape = FieldType | dict[str, "Shape"] | list[dict[str, "Shape"]]  # type: ignore[misc]  # declared type of a property, nested
+# The declared type of a property: a name of FieldType, a mapping of further ones, or [mapping] for a list of such.
+Shape = str | dict[str, Any] | list[Any]
 
 
 class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
