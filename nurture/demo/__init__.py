@@ -1,0 +1,1 @@
+"""The example shop come alive: a made-up tea house, its customers and their days."""
