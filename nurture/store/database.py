@@ -1,0 +1,173 @@
+"""Opening a database and holding a transaction: the only place that knows how the two databases differ in this.
+
+SQLite: one file, short transactions. Its driver's defaults lose updates silently (a counter reached 51 of 200), so
+transactions are begun by us, writers with BEGIN IMMEDIATE. WAL is used from 3.51.3 on only (before it, two connections
+could corrupt a file: the WAL-reset bug); below, the file is kept with a rollback journal.
+PostgreSQL: psycopg, READ COMMITTED; every write that depends on what was read is guarded by the row's own value.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import StaticPool
+
+from nurture.errors import StoreUnavailable, UserError
+
+Transaction = Connection
+
+WAL_IS_SAFE = (3, 51, 3)
+BUSY_TIMEOUT_MS = 10_000
+_JOURNAL_LIMIT = 32 * 1024 * 1024  # bytes a journal file keeps after a large transaction
+_DECODER = msgspec.json.Decoder()
+_ENCODER = msgspec.json.Encoder()
+
+
+def _dump(value: Any) -> str:
+    return _ENCODER.encode(value).decode()
+
+
+class Database:
+    """An open database. `read()` and `write()` give transactions; a write commits at the end of its block or, on any
+    error, changes nothing."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite database; None for PostgreSQL and for memory."""
+        name = self.engine.url.database
+        return Path(name) if self.is_sqlite and name else None
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A transaction that may write. Raises StoreUnavailable when the disk is full, the file read-only or the
+        server gone; nothing was changed then."""
+        with _edge(), self.engine.connect() as connection:
+            connection = connection.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A transaction that sees one state and writes nothing."""
+        with _edge(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+@contextmanager
+def _edge() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise StoreUnavailable(
+            f"the database cannot be used now: {str(error.orig).strip()}",
+            hint="nothing was changed; free the disk or start the server, then try again",
+        ) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise StoreUnavailable("the connection to the database was lost") from error
+        raise
+
+
+def open_database(url: str, *, durable: bool = True, pool_size: int = 10) -> Database:
+    """Open `sqlite:///FILE`, `sqlite://` (memory, one connection) or `postgresql://…`; nothing is created.
+
+    `durable=False` is for throw-away files of the simulator: no waiting for the disk.
+    """
+    try:
+        parsed = make_url(url)
+    except Exception as error:
+        raise UserError(
+            f"'{url}' is not a database address", hint="write sqlite:///nurture.db or postgresql://user@host/name"
+        ) from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            return Database(_sqlite(parsed, durable))
+        case "postgresql" | "postgres":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+            return Database(
+                create_engine(
+                    parsed,
+                    json_serializer=_dump,
+                    json_deserializer=_DECODER.decode,
+                    pool_size=pool_size,
+                    max_overflow=pool_size,
+                    pool_pre_ping=True,
+                )
+            )
+        case other:
+            raise UserError(f"no driver for a '{other}' database", hint="use sqlite:/// or postgresql://")
+
+
+def _sqlite(url: URL, durable: bool) -> Engine:
+    memory = not url.database or url.database == ":memory:"
+    options: dict[str, Any] = {"poolclass": StaticPool} if memory else {"pool_size": 10, "max_overflow": 20}
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite"),
+        json_serializer=_dump,
+        json_deserializer=_DECODER.decode,
+        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+        **options,
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_LIMIT}")
+        if not durable:
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("PRAGMA journal_mode = MEMORY")
+        else:
+            connection.execute("PRAGMA synchronous = FULL")
+            if not memory:
+                # TRUNCATE spares the directory's fsync that DELETE needs at each commit.
+                mode = "WAL" if sqlite3.sqlite_version_info >= WAL_IS_SAFE else "TRUNCATE"
+                connection.execute(f"PRAGMA journal_mode = {mode}")
+        _add_functions(connection)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _add_functions(connection: sqlite3.Connection) -> None:
+    """What PostgreSQL has and SQLite lacks or does for ASCII only."""
+    connection.create_function("fold", 1, lambda s: s.lower() if isinstance(s, str) else s, deterministic=True)
+    connection.create_function("half_lives", 2, lambda s, h: math.exp2(-s / h) if h else 1.0, deterministic=True)
+
+
+def insert_rows(tx: Transaction, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert many rows with one prepared statement; an empty list is nothing."""
+    if rows:
+        tx.execute(insert(table), list(rows))
+
+
+def insert_returning_ids(tx: Transaction, table: Table, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Insert many rows and return their ids in the order given."""
+    if not rows:
+        return []
+    result = tx.execute(insert(table).returning(table.c.id, sort_by_parameter_order=True), list(rows))
+    return [row[0] for row in result]
