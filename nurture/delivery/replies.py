@@ -54,7 +54,7 @@ class ReplyReader:
         try:
             for line in lines:
                 if (reply := self._line(line)) is not None:
-                    replies.append(reply)
+                    replies.append(reply)  # noqa: PERF401 — what came before the garbage is kept
             if len(self._rest) > LONGEST_LINE:
                 raise Garbage("a reply line has no end")
         except Garbage as garbage:
