@@ -1,0 +1,143 @@
+"""Instants at which something of a lead is looked at: quiet carts, dates, schedules, conditions that time alone turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from nurture.store.database import Transaction
+from nurture.store.scope import Scope
+from nurture.store.tables import leads, matches, sweeps, timers
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """`owner` is a campaign, or `enrollment:ID` for a look at an enrollment. `due` None: the key is closed (S7).
+
+    `event` and `at` are, of a settle, the event with the greatest `at` and that instant; of a date, `at` is the recipe's
+    instant where catch-up made it fire later.
+    """
+
+    lead: int
+    shard: int
+    kind: str  # settle · date · schedule · look
+    owner: str
+    key: str = ""
+    due: datetime | None = None
+    event: int | None = None
+    at: datetime | None = None
+    id: int = 0
+
+
+_COLUMNS = [timers.c[n] for n in ("lead_id", "shard", "kind", "owner", "key", "due", "event_id", "at", "id")]
+
+
+def due(tx: Transaction, scope: Scope, now: datetime, limit: int) -> list[Timer]:
+    """Timers whose instant has come, earliest first."""
+    query = select(*_COLUMNS).where(timers.c.due.is_not(None), timers.c.due <= now, scope.on(timers))
+    return [Timer(*row) for row in tx.execute(query.order_by(timers.c.due, timers.c.id).limit(limit))]
+
+
+def of_leads(tx: Transaction, lead_ids: Sequence[int], kinds: Sequence[str]) -> list[Timer]:
+    """All timers of these leads of these kinds, closed keys too."""
+    query = select(*_COLUMNS).where(scope_of(lead_ids).on(timers), timers.c.kind.in_(kinds))
+    return [Timer(*row) for row in tx.execute(query)]
+
+
+def scope_of(lead_ids: Sequence[int]) -> Scope:
+    return Scope(leads=tuple(lead_ids))
+
+
+def put(tx: Transaction, rows: Iterable[Timer]) -> None:
+    """Set these timers; one that stands for the same lead, kind, owner and key is replaced."""
+    values = {
+        (t.lead, t.kind, t.owner, t.key): {
+            "lead_id": t.lead,
+            "shard": t.shard,
+            "kind": t.kind,
+            "owner": t.owner,
+            "key": t.key,
+            "due": t.due,
+            "event_id": t.event,
+            "at": t.at,
+        }
+        for t in rows
+    }
+    if not values:
+        return
+    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(timers)
+    changed = {name: insert.excluded[name] for name in ("due", "event_id", "at")}
+    tx.execute(
+        insert.on_conflict_do_update(index_elements=["lead_id", "kind", "owner", "key"], set_=changed),
+        list(values.values()),
+    )
+
+
+def remove(tx: Transaction, ids: Sequence[int]) -> None:
+    """Take these timers away; those already gone do not matter."""
+    if ids:
+        tx.execute(delete(timers).where(timers.c.id.in_(ids)))
+
+
+def remove_looks(tx: Transaction, enrollment_ids: Sequence[int]) -> None:
+    """An ended enrollment is not looked at any more."""
+    if enrollment_ids:
+        owners = [f"enrollment:{e}" for e in enrollment_ids]
+        tx.execute(delete(timers).where(timers.c.kind == "look", timers.c.owner.in_(owners)))
+
+
+def next_due(tx: Transaction, lead_ids: Sequence[int]) -> list[tuple[int, datetime]]:
+    """(lead, instant) of every timer of these leads that will fire."""
+    query = select(timers.c.lead_id, timers.c.due).where(scope_of(lead_ids).on(timers), timers.c.due.is_not(None))
+    return [(row[0], row[1]) for row in tx.execute(query)]
+
+
+def matching(tx: Transaction, campaign: str, lead_ids: Sequence[int]) -> set[int]:
+    """Those for whom the campaign's `match` was true when last looked at."""
+    query = select(matches.c.lead_id).where(matches.c.campaign == campaign, scope_of(lead_ids).on(matches))
+    return {row[0] for row in tx.execute(query)}
+
+
+def set_matching(tx: Transaction, campaign: str, became: Sequence[int], ceased: Sequence[int], now: datetime) -> None:
+    """Record for whom the condition became true and for whom it ceased to be."""
+    if became:
+        insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(matches)
+        rows = [{"campaign": campaign, "lead_id": lead, "since": now} for lead in became]
+        tx.execute(insert.on_conflict_do_nothing(), rows)
+    if ceased:
+        tx.execute(
+            delete(matches).where(tuple_(matches.c.campaign, matches.c.lead_id).in_([(campaign, n) for n in ceased]))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    id: int
+    campaign: str
+    shard: int
+    after: int
+    first: bool
+
+
+def next_sweep(tx: Transaction, scope: Scope) -> Sweep | None:
+    """The oldest sweep still to do."""
+    c = sweeps.c
+    row = tx.execute(
+        select(c.id, c.campaign, c.shard, c.after_lead, c.first).where(scope.on(sweeps)).order_by(c.id).limit(1)
+    ).first()
+    return Sweep(*row) if row else None
+
+
+def sweep_page(tx: Transaction, sweep: Sweep, limit: int) -> list[int]:
+    """The next leads of this sweep, by id; the sweep is moved past them, or taken away where there are none."""
+    page = select(leads.c.id).where(leads.c.shard == sweep.shard, leads.c.id > sweep.after)
+    ids = [row[0] for row in tx.execute(page.order_by(leads.c.id).limit(limit))]
+    if len(ids) < limit:
+        tx.execute(delete(sweeps).where(sweeps.c.id == sweep.id))
+    else:
+        tx.execute(sweeps.update().where(sweeps.c.id == sweep.id).values(after_lead=ids[-1]))
+    return ids
