@@ -1,9 +1,9 @@
 """Header lines: checked, encoded, folded.
 
-Three kinds are kept apart. *Structured* values (Message-ID, List-Unsubscribe, an address) stand as they are on one line
-and are never encoded or folded: receivers read them byte by byte (trust E1). *Texts* (Subject) and *names* may hold any
-language and are folded at 78 columns, in encoded words where ASCII does not do (RFC 2047). Whatever could become a second
-header line is refused, after decoding too (trust X4).
+Three kinds are kept apart. *Structured* values (Message-ID, List-Unsubscribe, an address) stand as they are on one
+line and are never encoded or folded: receivers read them byte by byte (trust E1). *Texts* (Subject) and *names* may
+hold any language and are folded at 78 columns, in encoded words where ASCII does not do (RFC 2047). Whatever could
+become a second header line is refused, after decoding too (trust X4).
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ _OVERRIDE = re.compile("[\u202d\u202e]")
 _PLAIN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
-_UTF8_ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]\\@\x00-\x20\x7f-\xa0]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
+_UTF8_ADDRESS = re.compile(
+    r"[^\s<>,;:\"()\[\]\\@\x00-\x20\x7f-\xa0]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?"
+)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,200}@[A-Za-z0-9.-]{1,255}")
 _LIST_ID = re.compile(r"(?=.{3,255}$)[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
 _URL = re.compile(r"https?://[!#-;=?-\[\]_a-z~]+|mailto:[!#-;=?-\[\]_a-z~]+")
@@ -89,9 +91,9 @@ def mailbox_line(header: str, mailbox: Mailbox, *, smtputf8: bool = False) -> by
     allowed = _UTF8_ADDRESS if smtputf8 else _ADDRESS
     if not allowed.fullmatch(address) or "=?" in address:
         raise HeaderRefused(header, "its address cannot be written in a header")
-    if not mailbox.name:
+    phrase = _phrase(header, mailbox.name) if mailbox.name else b""
+    if not phrase:
         return f"{header}: <{address}>\r\n".encode()
-    phrase = _phrase(header, mailbox.name)
     last = len(phrase) - phrase.rfind(b"\r\n") - 1 if b"\r\n" in phrase else len(header) + 2 + len(phrase)
     space = b" " if last + len(address) + 3 <= _LINE else b"\r\n "
     return header.encode("ascii") + b": " + phrase + space + b"<" + address.encode() + b">\r\n"
@@ -132,12 +134,15 @@ def url_line(url: str, mailto: str = "") -> bytes:
 
 
 def _phrase(header: str, name: str) -> bytes:
-    """A display name: as it is, quoted, or in encoded words."""
+    """A display name: as it is, quoted, or in encoded words; runs of spaces become one, as readers show them anyway."""
     if _ATOMS.fullmatch(name) and "=?" not in name and len(name) <= 60:
         return name.encode("ascii")
     check_value(header, name)
     if _BIDI.search(name):
         raise HeaderRefused(header, "the name holds a mark that turns the direction of reading")
+    name = " ".join(name.split())
+    if not name:
+        return b""
     if _PLAIN.fullmatch(name) and "=?" not in name and len(name) <= 50:
         return b'"' + name.replace("\\", "\\\\").replace('"', '\\"').encode("ascii") + b'"'
     return _encoded_words(name, len(header) + 2)

@@ -1,8 +1,8 @@
 """A mail as the bytes that go over the wire, made once by our own rules.
 
-The standard library's policies fold a long `List-Unsubscribe` into encoded words and send 8-bit bodies (trust E1), and
-cost a millisecond a mail. So headers are folded here and bodies are encoded with `binascii`: structured headers stand on
-one line, texts are folded at 78 columns, nothing is 8-bit unless the server offered it, every line ends in CRLF.
+The standard library's policies fold a long `List-Unsubscribe` into encoded words and send 8-bit bodies (trust E1),
+and cost a millisecond a mail. So headers are folded here and bodies are encoded with `binascii`: structured headers
+stand on one line, texts are folded at 78 columns, nothing is 8-bit unless the server offered it, every line ends in CRLF.
 
 Equal input gives equal bytes: the boundary is derived from the Message-ID.
 """
@@ -35,9 +35,9 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _NOT_7BIT = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _FEEDBACK = re.compile(r"(?!.*@)[A-Za-z0-9._-]{1,60}(:[A-Za-z0-9._-]{1,60}){0,2}:[A-Za-z0-9._-]{5,15}")
 _OURS = frozenset(
-    "from to cc bcc sender subject date message-id reply-to return-path list-id list-unsubscribe list-unsubscribe-post "
-    "feedback-id precedence auto-submitted x-auto-response-suppress mime-version content-type content-transfer-encoding "
-    "dkim-signature received".split()
+    ("from", "to", "cc", "bcc", "sender", "subject", "date", "message-id", "reply-to", "return-path", "received")
+    + ("list-id", "list-unsubscribe", "list-unsubscribe-post", "feedback-id", "precedence", "auto-submitted")
+    + ("x-auto-response-suppress", "mime-version", "content-type", "content-transfer-encoding", "dkim-signature")
 )
 
 
@@ -132,7 +132,9 @@ def _constant_lines(letterhead: Letterhead, smtputf8: bool) -> list[bytes]:
         lines.append(list_id_line(letterhead.list_name, letterhead.list_id))
     if letterhead.feedback_id:
         if not _FEEDBACK.fullmatch(letterhead.feedback_id):
-            raise HeaderRefused("Feedback-ID", "write up to four fields as a:b:c:SenderId, the last of 5 to 15 characters")
+            raise HeaderRefused(
+                "Feedback-ID", "write up to four fields as a:b:c:SenderId, the last of 5 to 15 characters"
+            )
         lines.append(f"Feedback-ID: {letterhead.feedback_id}\r\n".encode("ascii"))
     if letterhead.marketing:
         lines.append(b"Precedence: bulk\r\nX-Auto-Response-Suppress: OOF, AutoReply\r\n")
