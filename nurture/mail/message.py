@@ -2,7 +2,7 @@
 
 The standard library's policies fold a long `List-Unsubscribe` into encoded words and send 8-bit bodies (trust E1),
 and cost a millisecond a mail. So headers are folded here and bodies are encoded with `binascii`: structured headers
-stand on one line, texts are folded at 78 columns, nothing is 8-bit unless the server offered it, every line ends in CRLF.
+stand on one line, texts are folded at 78 columns, nothing is 8-bit unless the server offered it, lines end in CRLF.
 
 Equal input gives equal bytes: the boundary is derived from the Message-ID.
 """
@@ -34,10 +34,10 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NOT_7BIT = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 _FEEDBACK = re.compile(r"(?!.*@)[A-Za-z0-9._-]{1,60}(:[A-Za-z0-9._-]{1,60}){0,2}:[A-Za-z0-9._-]{5,15}")
-_OURS = frozenset(
-    ("from", "to", "cc", "bcc", "sender", "subject", "date", "message-id", "reply-to", "return-path", "received")
-    + ("list-id", "list-unsubscribe", "list-unsubscribe-post", "feedback-id", "precedence", "auto-submitted")
-    + ("x-auto-response-suppress", "mime-version", "content-type", "content-transfer-encoding", "dkim-signature")
+_OURS = re.compile(
+    r"from|to|cc|bcc|sender|subject|date|message-id|reply-to|return-path|received|list-id|list-unsubscribe(-post)?"
+    r"|feedback-id|precedence|auto-submitted|x-auto-response-suppress|mime-version|content-.*|dkim-signature",
+    re.IGNORECASE,
 )
 
 
@@ -142,7 +142,7 @@ def _constant_lines(letterhead: Letterhead, smtputf8: bool) -> list[bytes]:
         lines.append(b"Auto-Submitted: auto-generated\r\n")
     for name, value in letterhead.extra:
         check_name(name)
-        if name.lower() in _OURS:
+        if _OURS.fullmatch(name):
             raise HeaderRefused(name, "this header is written by nurture itself")
         lines.append(text_line(name, value))
     return lines
