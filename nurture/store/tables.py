@@ -358,6 +358,7 @@ class EnrollmentRow(SQLModel, table=True):
     held: str | None = _text(default=None)  # reason of the present deferral
     entered_at: datetime = _instant()
     entry_event: int | None = _ref(default=None)
+    entry_at: datetime = _instant()  # `at` of the entry event: a goal before it credits nothing (S4)
     entry: dict[str, Any] = _json(default_factory=dict, nullable=False)
     data: dict[str, Any] = _json(default_factory=dict, nullable=False)
     arms: dict[str, str] = _json(default_factory=dict, nullable=False)

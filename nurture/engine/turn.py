@@ -1,0 +1,102 @@
+"""One round of a pass: what it loaded, what it touched, what it will write at its end.
+
+A round holds each lead at most once. Writes that others of the same round do not read are gathered here and written
+with one bulk statement a table by `flush`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from nurture.engine.live import Live
+from nurture.journey.decide import LeadFacts
+from nurture.store import facts
+from nurture.store.database import Transaction, insert_rows
+from nurture.store.stages import save_moves
+from nurture.store.tables import decisions, events
+
+
+@dataclass
+class Turn:
+    """`touched` holds, per lead, what changed in this round in the words of `journey.reads` ("stage", "event:NAME"…)."""
+
+    tx: Transaction
+    live: Live
+    leads: dict[int, LeadFacts] = field(default_factory=dict)
+    touched: dict[int, set[str]] = field(default_factory=dict)
+    _decisions: list[dict[str, Any]] = field(default_factory=list)
+    _events: list[dict[str, Any]] = field(default_factory=list)
+    _moves: list[dict[str, Any]] = field(default_factory=list)
+
+    def load(self, lead_ids: Iterable[int]) -> None:
+        """Have the facts of these leads at hand."""
+        missing = [lead for lead in dict.fromkeys(lead_ids) if lead not in self.leads]
+        if missing:
+            self.leads.update(facts.leads(self.tx, self.live.project, missing))
+
+    def touch(self, lead: int, *what: str) -> None:
+        self.touched.setdefault(lead, set()).update(what)
+
+    def zone(self, lead: int) -> str:
+        return self.leads[lead].zone
+
+    def record(
+        self,
+        lead: int,
+        campaign: str,
+        at: datetime,
+        what: str,
+        reason: str | None = None,
+        *,
+        enrollment: int | None = None,
+        version: str | None = None,
+        step: str | None = None,
+        inputs: dict[str, Any] | None = None,
+    ) -> None:
+        """Keep a decision with its reason and what it saw."""
+        self._decisions.append(
+            {
+                "lead_id": lead,
+                "enrollment_id": enrollment,
+                "campaign": campaign,
+                "version": version,
+                "step": step,
+                "at": at,
+                "what": what,
+                "reason": reason,
+                "inputs": inputs,
+            }
+        )
+
+    def emit(self, lead: int, name: str, at: datetime, properties: dict[str, Any]) -> None:
+        """Write an engine event; the next round or pass reacts to it (S30)."""
+        self._events.append(
+            {
+                "lead_id": lead,
+                "shard": self.leads[lead].shard,
+                "name": name,
+                "at": at,
+                "accepted_at": at,
+                "seq": None,
+                "fact": False,
+                "source": "engine",
+                "properties": properties,
+            }
+        )
+
+    def move(self, row: dict[str, Any]) -> None:
+        """Gather a stage move that `engine.stages` has judged."""
+        self._moves.append(row)
+
+    def flush(self) -> None:
+        """Write what was gathered. Called where a question is asked that reads it, and at the end of the round."""
+        if self._moves:
+            save_moves(self.tx, self._moves)
+        self._moves = []
+        insert_rows(self.tx, decisions, self._decisions)
+        insert_rows(self.tx, events, self._events)
+        self._decisions = []
+        self._events = []
