@@ -1,0 +1,159 @@
+"""What an event or a change does to open enrollments: goals, then exits, then waits (S3), for a whole round at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from nurture.campaign.condition import Condition
+from nurture.campaign.plan import Plan, Trigger, WaitFor
+from nurture.engine import stages
+from nurture.engine.ending import Ending, end
+from nurture.engine.enter import key_of
+from nurture.engine.live import Watch
+from nurture.engine.turn import Turn
+from nurture.funnel.stages import MoveRefused
+from nurture.journey.decide import arrive
+from nurture.journey.enrollment import Enrollment
+from nurture.store import enrollments
+from nurture.store.conditions import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What a round holds for one lead: an event, or only a change or an instant to look at (`name` None)."""
+
+    lead: int
+    now: datetime
+    event: int | None = None
+    name: str | None = None
+    at: datetime | None = None
+    properties: Mapping[str, Any] | None = None
+    only: int | None = None  # a look at this enrollment alone
+
+
+def trigger(turn: Turn, happenings: Sequence[Happened]) -> None:
+    """End or wake the open enrollments that listen to what happened to their leads."""
+    by_lead = {h.lead: h for h in happenings}
+    standing = enrollments.open_of(turn.tx, list(by_lead))
+    groups: dict[tuple[str, str], list[Enrollment]] = defaultdict(list)
+    for e in standing:
+        groups[e.campaign, e.version].append(e)
+    turn.live.ensure(turn.tx, groups)
+    turn.flush()
+    for pair in sorted(groups):
+        _trigger_version(turn, pair, groups[pair], by_lead)
+
+
+def _trigger_version(
+    turn: Turn, pair: tuple[str, str], group: list[Enrollment], by_lead: Mapping[int, Happened]
+) -> None:
+    plan, watch = turn.live.plans[pair], turn.live.watch(*pair)
+    asked = [(e, h) for e in group if _listens(turn, plan, watch, e, h := by_lead[e.lead])]
+    if not asked:
+        return
+    questions, place_of = _questions(plan, watch)
+    rows = [
+        Row(lead=e.lead, as_of=h.now, zone=turn.zone(e.lead), enrollment=e.id, event=h.event, key=e.key)
+        for e, h in asked
+    ]
+    answers = turn.live.asker.ask(turn.tx, questions, rows) if questions else [()] * len(rows)
+    endings, woken = [], []
+    for (e, h), answer in zip(asked, answers, strict=True):
+        held = {place for place in place_of if _holds(place, place_of, watch, answer, e, h)}
+        if "goal" in held:
+            endings.append(_goal(turn, plan, e, h))
+        elif ended := _exit(plan, e, h, held):
+            endings.append(ended)
+        elif e.step is not None and f"wait:{e.step}" in held:
+            woken.append(arrive(plan, e, h.now))
+    end(turn, endings)
+    enrollments.write(turn.tx, woken)
+
+
+def _listens(turn: Turn, plan: Plan, watch: Watch, e: Enrollment, h: Happened) -> bool:
+    """Whether what happened may matter to this enrollment at all."""
+    if h.only is not None:
+        return h.only == e.id
+    if h.name is not None and any(_here(place, e) for place, _ in watch.places(h.name)):
+        return True
+    touched = turn.touched.get(e.lead, set())
+    return any(
+        _here(place, e) and turn.live.reads(plan.conditions[index]) & touched for place, index in watch.matches
+    )
+
+
+def _here(place: str, e: Enrollment) -> bool:
+    return not place.startswith("wait:") or place == f"wait:{e.step}"
+
+
+Places = dict[str, list[tuple[Trigger | None, int | None]]]
+
+
+def _questions(plan: Plan, watch: Watch) -> tuple[tuple[Condition, ...], Places]:
+    """All conditions of the watch in one tuple, and per place (trigger, index of its answer or None)."""
+    questions: list[Condition] = []
+    places: Places = defaultdict(list)
+    for place, t in watch.events:
+        index = None
+        if t.where is not None:
+            index = len(questions)
+            questions.append(t.where)
+        places[place].append((t, index))
+    for place, number in watch.matches:
+        places[place].append((None, len(questions)))
+        questions.append(plan.conditions[number])
+    return tuple(questions), places
+
+
+def _holds(
+    place: str, places: Places, watch: Watch, answer: tuple[bool, ...], e: Enrollment, h: Happened
+) -> bool:
+    if not _here(place, e):
+        return False
+    for t, index in places[place]:
+        if t is None:
+            if index is not None and answer[index]:
+                return True
+        elif _event_fits(t, h, e) and (index is None or answer[index]):
+            return True
+    return False
+
+
+def _event_fits(t: Trigger, h: Happened, e: Enrollment) -> bool:
+    """The event has the trigger's name and, with `same`, the enrollment's key; the entry event itself never fits (S3)."""
+    if h.name is None or h.event == e.entry_event:
+        return False
+    if t.event != h.name and not (t.event == "any" and "." not in h.name):
+        return False
+    return t.same is None or key_of(dict(h.properties or {}), t.same) == e.key
+
+
+def _goal(turn: Turn, plan: Plan, e: Enrollment, h: Happened) -> Ending:
+    """S4: a goal that happened before the entry event stops the mails and credits nothing."""
+    assert plan.goal is not None
+    if h.name is not None and plan.goal.trigger.event and h.at is not None and h.at < e.entry_at:
+        return Ending(e, "exited", "goal before entry", h.now)
+    value, currency = None, None
+    if plan.goal.value and h.properties:
+        raw = h.properties.get(plan.goal.value)
+        if isinstance(raw, (int, float)) and not isinstance(raw, bool):
+            value = float(raw)
+            currency = str(h.properties.get("currency") or turn.live.project.currency)
+    if plan.goal.move:
+        moved = stages.move(
+            turn, e.lead, plan.goal.move, at=h.now, cause="campaign", reason=f"goal of {e.campaign}", enrollment=e.id
+        )
+        if isinstance(moved, MoveRefused):
+            turn.record(
+                e.lead, e.campaign, h.now, "move_refused", moved.code, enrollment=e.id, version=e.version, step=e.step
+            )
+    return Ending(e, "goal", None, h.now, value, currency)
+
+
+def _exit(plan: Plan, e: Enrollment, h: Happened, held: Iterable[str]) -> Ending | None:
+    numbers = sorted(int(place[5:]) for place in held if place.startswith("exit:"))
+    return Ending(e, "exited", plan.exits[numbers[0]].reason, h.now) if numbers else None
