@@ -45,7 +45,7 @@ class SmtpOptions:
     connections: int = 10
     mails_per_connection: int = 500
     idle: float = 30.0  # seconds a connection is kept for the next batch; servers hang up after about a minute
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
     def __post_init__(self) -> None:
         if self.tls != "none" or self.allow_insecure:
@@ -122,7 +122,7 @@ class SmtpTransport:
         await asyncio.gather(*(dialogue.bye() for dialogue, _ in idle))
 
     def abort(self) -> None:
-        """Hang up everywhere at once: messages behind their dot become unknown, the others are given back or dropped."""
+        """Hang up everywhere at once: messages behind their dot become unknown, the others are dropped or returned."""
         self._closing = True
         for feed in self._feeds:
             feed.close()
@@ -151,6 +151,8 @@ class SmtpTransport:
                     if barren >= BARREN:
                         text = "the server ends every connection before it answers a mail"
                         left = self._leave(feed, Reply("mail", None, None, text))
+        except Exception as error:
+            feed.fail(error)  # a bug or a setting; the run ends with it, no mail is forgotten
         finally:
             if not left:
                 feed.workers -= 1
@@ -252,7 +254,7 @@ class SmtpTransport:
             raise Unreachable(told) from (None if phase == "auth" else error)
 
     def _hand_over(self, client: aiosmtplib.SMTP, began: float) -> Dialogue:
-        transport = client.transport
+        options, transport = self._options, client.transport
         if transport is None or transport.is_closing():
             raise Unreachable(Reply("ehlo", None, None, "the server closed the connection"))
         size = client.esmtp_extensions.get("size")
@@ -268,12 +270,8 @@ class SmtpTransport:
         self._numbers += 1
         number = self._numbers
         took = round(self._watch.seconds() - began, 3)
-        log.debug(
-            "smtp.connected", connection=number, tls=self._options.tls, pipelining=features.pipelining, took_s=took
-        )
-        return Dialogue(
-            cast(asyncio.Transport, transport), features, self._options.timeouts, number=number, watch=self._watch
-        )
+        log.debug("smtp.connected", connection=number, tls=options.tls, pipelining=features.pipelining, took_s=took)
+        return Dialogue(cast(asyncio.Transport, transport), features, options.timeouts, number, self._watch)
 
     def _without_secrets(self, text: str) -> str:
         """A server may echo what it was sent; the password, in any form AUTH writes it, is cut out."""

@@ -1,7 +1,7 @@
 """What leaves the building, and what is known about it afterwards.
 
-A `Transport` takes mails that are ready-made bytes and ends each of them in exactly one `Result`. It reports facts, never a
-judgement: what a reply means for a lead, a message or a route is `nurture.mail.outcome`'s to say.
+A `Transport` takes mails that are ready-made bytes and ends each of them in exactly one `Result`. It reports facts,
+never a judgement: what a reply means for a lead, a message or a route is `nurture.mail.outcome`'s to say.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """A message ready for the wire. `sender` and `recipient` are the envelope's; an empty sender is the null return path."""
+    """A message ready for the wire. The addresses are the envelope's; an empty sender is the null return path."""
 
     id: int
     sender: str
