@@ -11,6 +11,7 @@ from typing import Any
 from nurture.campaign.condition import Condition
 from nurture.campaign.plan import Again, Plan
 from nurture.engine.turn import Turn
+from nurture.journey.enrollment import key_text
 from nurture.journey.timing import shift
 from nurture.store import enrollments
 from nurture.store.conditions import Row
@@ -35,17 +36,8 @@ class Candidate:
 
 
 def key_of(properties: dict[str, Any], name: str | None) -> str | None:
-    """The key as text; None where it is missing, empty or not a scalar (S8)."""
-    if name is None:
-        return ""
-    value = properties.get(name)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, (int, float, str)) and value != "":
-        return str(value)
-    return None
+    """The event's key; "" where the campaign has none, None where it cannot be read (S8)."""
+    return "" if name is None else key_text(properties.get(name))
 
 
 def enter(turn: Turn, candidates: Iterable[Candidate]) -> int:

@@ -12,12 +12,11 @@ from nurture.campaign.condition import Condition
 from nurture.campaign.plan import Plan, Trigger, WaitFor
 from nurture.engine import stages
 from nurture.engine.ending import Ending, end
-from nurture.engine.enter import key_of
 from nurture.engine.live import Watch
 from nurture.engine.turn import Turn
 from nurture.funnel.stages import MoveRefused
 from nurture.journey.decide import arrive
-from nurture.journey.enrollment import Enrollment
+from nurture.journey.enrollment import Enrollment, same_key
 from nurture.store import enrollments
 from nurture.store.conditions import Row
 
@@ -129,13 +128,13 @@ def _event_fits(t: Trigger, h: Happened, e: Enrollment) -> bool:
         return False
     if t.event != h.name and not (t.event == "any" and "." not in h.name):
         return False
-    return t.same is None or key_of(dict(h.properties or {}), t.same) == e.key
+    return same_key(dict(h.properties or {}), t.same, e.key)
 
 
 def _goal(turn: Turn, plan: Plan, e: Enrollment, h: Happened) -> Ending:
     """S4: a goal that happened before the entry event stops the mails and credits nothing."""
     assert plan.goal is not None
-    if h.name is not None and plan.goal.trigger.event and h.at is not None and h.at < e.entry_at:
+    if h.name is not None and plan.goal.trigger.event and h.at is not None and e.entry_at and h.at < e.entry_at:
         return Ending(e, "exited", "goal before entry", h.now)
     value, currency = None, None
     if plan.goal.value and h.properties:

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from nurture.engine.live import Live
-from nurture.journey.decide import LeadFacts
-from nurture.store import facts
+from nurture.store.facts import KnownLead, load_leads
+
 from nurture.store.database import Transaction, insert_rows
 from nurture.store.stages import save_moves
 from nurture.store.tables import decisions, events
@@ -25,7 +25,7 @@ class Turn:
 
     tx: Transaction
     live: Live
-    leads: dict[int, LeadFacts] = field(default_factory=dict)
+    leads: dict[int, KnownLead] = field(default_factory=dict)
     touched: dict[int, set[str]] = field(default_factory=dict)
     _decisions: list[dict[str, Any]] = field(default_factory=list)
     _events: list[dict[str, Any]] = field(default_factory=list)
@@ -35,7 +35,7 @@ class Turn:
         """Have the facts of these leads at hand."""
         missing = [lead for lead in dict.fromkeys(lead_ids) if lead not in self.leads]
         if missing:
-            self.leads.update(facts.leads(self.tx, self.live.project, missing))
+            self.leads.update(load_leads(self.tx, self.live.project, missing))
 
     def touch(self, lead: int, *what: str) -> None:
         self.touched.setdefault(lead, set()).update(what)

@@ -49,6 +49,8 @@ class Enrollment(msgspec.Struct, frozen=True, kw_only=True):
     held: Held | None = None  # None: the step is to be done at `due`
     entered_at: datetime
     entry: dict[str, Any] = {}  # properties of the event that opened it
+    entry_event: int | None = None  # that event; it is never its own goal, exit or wait (S3)
+    entry_at: datetime | None = None  # its `at`: a goal that happened before it credits nothing (S4)
     data: dict[str, Any] = {}  # answers of webhooks, by name
     arms: dict[str, str] = {}  # step id → arm or template drawn; never drawn again (S21)
     loops: dict[str, int] = {}  # repeat's step id → rounds begun; absent outside of it
@@ -68,6 +70,8 @@ def key_text(value: object) -> str | None:
             return value or None
         case bool():
             return "true" if value else "false"
+        case float() if value.is_integer():
+            return str(int(value))  # 5.0 and 5 are one key: JSON does not tell them apart
         case int() | float():
             return str(value)
         case _:

@@ -363,6 +363,7 @@ class EnrollmentRow(SQLModel, table=True):
     data: dict[str, Any] = _json(default_factory=dict, nullable=False)
     arms: dict[str, str] = _json(default_factory=dict, nullable=False)
     loops: dict[str, int] = _json(default_factory=dict, nullable=False)
+    done: list[str] = _json(default_factory=list, nullable=False)
     revision: int = 0  # every write names the one it read
     ended_at: datetime | None = _instant(default=None)
     value: float | None = None

@@ -1,0 +1,115 @@
+"""What a batch of leads is, in a constant number of queries: for deciding, and for the passes around it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from nurture.campaign.project import Project
+from nurture.journey.facts import LeadFacts
+from nurture.journey.timing import zone_name
+from nurture.store.database import Transaction
+from nurture.store.tables import accounts, lead_stages, leads, messages
+
+BUILT_IN = ("email", "external_id", "first_name", "last_name", "name", "phone", "country", "locale", "source", "owner")
+
+
+@dataclass(slots=True)
+class KnownLead:
+    """A lead as a pass knows it. `stages` is the same mapping as `facts.stages` and follows moves of this pass."""
+
+    id: int
+    shard: int
+    zone: str
+    email: str | None
+    address_hash: str | None
+    account: int | None
+    restricted: bool
+    facts: LeadFacts
+    stages: dict[str, str] = field(default_factory=dict)
+
+
+def load_leads(tx: Transaction, project: Project, lead_ids: Sequence[int]) -> dict[int, KnownLead]:
+    """These leads with their stages, in two queries."""
+    c = leads.c
+    built_in = [c[name] for name in BUILT_IN]
+    query = select(
+        c.id,
+        c.shard,
+        c.zone,
+        c.address_hash,
+        c.account_id,
+        c.restricted,
+        c.created_at,
+        c.attributes,
+        *built_in,
+    ).where(c.id.in_(lead_ids))
+    found: dict[int, KnownLead] = {}
+    for id_, shard, zone, address_hash, account, restricted, created_at, attributes, *known in tx.execute(query):
+        values: dict[str, Any] = dict(zip(BUILT_IN, known, strict=True))
+        stages: dict[str, str] = {}
+        facts = LeadFacts(
+            draw=values["external_id"] or address_hash or f"lead:{id_}",
+            zone=zone_name(zone, project.zone),
+            locale=values["locale"],
+            owner=values["owner"],
+            stages=stages,
+            attributes={**values, "timezone": zone, **attributes},
+            created_at=created_at,
+        )
+        found[id_] = KnownLead(
+            id_, shard, facts.zone or "UTC", values["email"], address_hash, account, restricted, facts, stages
+        )
+    stood = select(lead_stages.c.lead_id, lead_stages.c.funnel, lead_stages.c.stage)
+    for lead, funnel, stage in tx.execute(stood.where(lead_stages.c.lead_id.in_(lead_ids))):
+        if lead in found:
+            found[lead].stages[funnel] = stage
+    return found
+
+
+def underway(tx: Transaction, enrollment_ids: Sequence[int]) -> set[int]:
+    """Enrollments that have a mail which has not left yet (S18)."""
+    c = messages.c
+    query = select(c.enrollment_id).where(
+        c.enrollment_id.in_(enrollment_ids), c.state.in_(("pending", "claimed", "sending")), c.kind == "mail"
+    )
+    return {row[0] for row in tx.execute(query)}
+
+
+def nth_releases(tx: Transaction, lead_ids: Sequence[int], nth: int) -> dict[int, datetime]:
+    """Per lead, the release of its nth-latest marketing mail that counts under the cap (S22)."""
+    c = messages.c
+    ranked = (
+        select(
+            c.lead_id,
+            c.released_at,
+            func.row_number().over(partition_by=c.lead_id, order_by=(c.released_at.desc(), c.id.desc())).label("n"),
+        )
+        .where(
+            c.lead_id.in_(lead_ids),
+            c.kind == "mail",
+            c.service.is_(False),
+            c.state.not_in(("cancelled", "failed")),
+        )
+        .subquery()
+    )
+    return {r[0]: r[1] for r in tx.execute(select(ranked.c.lead_id, ranked.c.released_at).where(ranked.c.n == nth))}
+
+
+def colleagues(tx: Transaction, account_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Leads of these accounts, by account."""
+    found: dict[int, list[int]] = defaultdict(list)
+    query = select(leads.c.account_id, leads.c.id).where(leads.c.account_id.in_(account_ids)).order_by(leads.c.id)
+    for account, lead in tx.execute(query):
+        found[account].append(lead)
+    return found
+
+
+def account_attributes(tx: Transaction, account_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    query = select(accounts.c.id, accounts.c.attributes).where(accounts.c.id.in_(account_ids))
+    return {row[0]: row[1] for row in tx.execute(query)}
