@@ -124,7 +124,7 @@ What = Literal[
     "deferred",  # a mail: window, cap, pause, earlier mail
     "waiting",
     "came",  # a wait_for's event or match
-    "time over",
+    "time_over",
     "branched",
     "drew",
     "round",
