@@ -1,0 +1,40 @@
+"""The first report: how leads come through a funnel, or deals through a pipeline. Read in one transaction."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from nurture.campaign.problems import did_you_mean
+from nurture.campaign.project import Project
+from nurture.errors import NotFound
+from nurture.funnel import metrics
+from nurture.funnel.metrics import FunnelReport
+from nurture.store.database import Transaction
+from nurture.store.metrics import funnel_journeys, pipeline_journeys
+
+
+def funnel_report(
+    tx: Transaction, project: Project, now: datetime, *, funnel: str | None = None, pipeline: str | None = None
+) -> FunnelReport:
+    """The figures of a funnel (the project's first unless named), or of a sales pipeline where one is named.
+
+    A lead is won that has a won deal, or that came into the last of several stages; a deal is won when it is closed so.
+    Shares are 0–1, times fractional days. Raises NotFound for a name that is not in the project.
+    """
+    if pipeline is not None:
+        known = project.pipelines.get(pipeline)
+        if known is None:
+            raise _unknown("pipeline", pipeline, list(project.pipelines))
+        names = [stage.name for stage in known.stages]
+        return metrics.report(names, pipeline_journeys(tx, pipeline, names), now, last_wins=False)
+    name = funnel if funnel is not None else next(iter(project.funnels), None)
+    if name is None or name not in project.funnels:
+        raise _unknown("funnel", name or "", list(project.funnels))
+    stages = project.funnels[name].names()
+    return metrics.report(stages, funnel_journeys(tx, name, stages), now, last_wins=True)
+
+
+def _unknown(what: str, name: str, known: list[str]) -> NotFound:
+    if not known:
+        return NotFound(f"the project has no {what}s", hint=f"write `{what}s:` in config.yaml")
+    return NotFound(f"there is no {what} '{name}'", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}")
