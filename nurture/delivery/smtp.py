@@ -77,7 +77,8 @@ class SmtpTransport:
         self._busy: set[Dialogue] = set()
         self._feeds: set[Feed] = set()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._ceiling: int | None = None
+        self._open = 0  # connections being opened, used or kept
+        self._ceiling = options.connections  # how many the server lately allowed
         self._crowded_until = 0.0
         self._numbers = 0
         self._closing = False
@@ -164,8 +165,8 @@ class SmtpTransport:
             if feed.workers == 0:
                 log.warning("smtp.unreachable", phase=failure.phase, smtp=failure.code, connections=len(self._busy))
                 feed.refuse_rest(failure)
-            elif self._busy:
-                self._ceiling = len(self._busy)
+            else:
+                self._ceiling = max(1, self._ceiling - 1)
                 self._crowded_until = self._watch.seconds() + CROWDED_FOR
         return True
 
@@ -176,11 +177,17 @@ class SmtpTransport:
             timer.cancel()
             if dialogue.usable:
                 return dialogue
-            dialogue.abort()
-        crowded = self._ceiling is not None and self._watch.seconds() < self._crowded_until
-        if crowded and len(self._busy) >= (self._ceiling or 0) and feed.workers > 1:
+            self._forget(dialogue)
+        if self._watch.seconds() >= self._crowded_until:
+            self._ceiling = self._options.connections
+        if self._open >= self._ceiling and feed.workers > 1:
             return None
-        return await self._connect()
+        self._open += 1
+        try:
+            return await self._connect()
+        except BaseException:
+            self._open -= 1
+            raise
 
     async def _serve(self, dialogue: Dialogue, feed: Feed) -> None:
         self._busy.add(dialogue)
@@ -192,10 +199,14 @@ class SmtpTransport:
             timer = asyncio.get_running_loop().call_later(self._options.idle, self._expire, dialogue)
             self._idle.append((dialogue, timer))
         else:
-            self._spawn(dialogue.bye())
+            self._forget(dialogue)
 
     def _expire(self, dialogue: Dialogue) -> None:
         self._idle = [kept for kept in self._idle if kept[0] is not dialogue]
+        self._forget(dialogue)
+
+    def _forget(self, dialogue: Dialogue) -> None:
+        self._open -= 1
         self._spawn(dialogue.bye())
 
     def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
@@ -242,7 +253,7 @@ class SmtpTransport:
         try:
             await step
         except aiosmtplib.SMTPResponseException as error:
-            phase = "greeting" if isinstance(error, aiosmtplib.SMTPConnectResponseError) else phase
+            phase = "greeting" if phase == "connect" else phase
             if error.code < 200:  # aiosmtplib's mark for what it could not read
                 raise Unreachable(Reply(phase, None, None, "not an SMTP reply")) from None
             text = error.message if phase != "auth" else self._without_secrets(error.message)
