@@ -13,9 +13,8 @@ from nurture.campaign.plan import EnterDate, EnterMatch, EnterSchedule
 from nurture.engine.ending import Ending, end
 from nurture.engine.enter import Candidate, enter
 from nurture.engine.turn import Turn
-from nurture.journey.dates import is_date_of, next_date, next_occurrence
-from nurture.journey.decide import lead_value
-from nurture.journey.timing import shift
+from nurture.journey.dates import anniversary, next_date, next_occurrence
+from nurture.journey.timing import local, read_moment, shift
 from nurture.store import enrollments, timers
 from nurture.store.conditions import Row
 from nurture.store.timers import Timer
@@ -29,70 +28,86 @@ def on_grid(instant: datetime, every: timedelta) -> datetime:
     return instant if not rest else _EPOCH + (steps + 1) * every
 
 
-def arm(turn: Turn, lead_ids: Sequence[int], now: datetime, campaigns: Iterable[str], *, first: bool) -> None:
-    """Set the timers of these leads for these campaigns. With `first` (a campaign's first deploy) those for whom a
-    `match` or `stage` with `existing: enter` already holds enter; without it what holds is taken as the baseline."""
-    turn.load(lead_ids)
-    for name in campaigns:
-        plan = turn.live.plan(name)
-        match plan.enter:
-            case EnterDate():
-                arm_dates(turn, lead_ids, now, name, plan.enter)
-            case EnterSchedule():
-                arm_schedule(turn, lead_ids, now, name, plan.enter)
-            case EnterMatch():
-                look(turn, {lead: now for lead in lead_ids}, name, plan.enter, baseline=not (first and plan.enter.existing))
+def arm(turn: Turn, at: Mapping[int, datetime], campaigns: Iterable[str], *, existing: bool) -> None:
+    """Set the timers of these leads, each as of its own instant. With `existing` those for whom a `match` holds now
+    enter; without it, what holds is taken as known."""
+    turn.load(at)
+    for name in sorted(campaigns):
+        match turn.live.plan(name).enter:
+            case EnterDate() as spec:
+                arm_dates(turn, at, name, spec)
+            case EnterSchedule() as spec:
+                arm_schedule(turn, at, name, spec)
+            case EnterMatch() as spec:
+                look(turn, at, name, spec, baseline=not existing)
             case _:
                 pass
 
 
-def arm_dates(turn: Turn, lead_ids: Sequence[int], now: datetime, name: str, spec: EnterDate) -> None:
-    """The next instant of the lead's date. One already past is not entered, unless `catch_up` covers it (S14); a
+def lead_value(turn: Turn, lead: int, path: Sequence[str]) -> object:
+    """An attribute of the lead by its dotted path; None where it is missing."""
+    value: object = turn.leads[lead].facts.attributes
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def arm_dates(turn: Turn, at: Mapping[int, datetime], name: str, spec: EnterDate) -> None:
+    """The next instant of each lead's date. One already past is not entered, unless `catch_up` covers it (S14); a
     changed date ends the enrollment that the old one opened."""
     wanted: list[Timer] = []
     gone: list[int] = []
-    standing = {t.lead: t for t in timers.of_leads(turn.tx, lead_ids, ["date"]) if t.owner == name}
-    values = {lead: lead_value(turn.leads[lead], spec.field) for lead in lead_ids}
-    for lead, value in values.items():
-        facts = turn.leads[lead]
+    standing = {t.lead: t for t in timers.of_leads(turn.tx, list(at), ["date"]) if t.owner == name}
+    values = {lead: lead_value(turn, lead, spec.field) for lead in at}
+    for lead, now in at.items():
+        known = turn.leads[lead]
         after = now - timedelta(microseconds=1)
         if spec.catch_up is not None:
-            after = shift(after, spec.catch_up.negated(), facts.zone)
-        found = next_date(spec, value, facts.zone, after)
-        if lead in standing and (found is None or standing[lead].key != found.key or standing[lead].at != found.at):
+            after = shift(after, spec.catch_up.negated(), known.zone)
+        found = next_date(spec, values[lead], known.zone, after)
+        if lead in standing and (found is None or standing[lead].key != found.key):
             gone.append(standing[lead].id)
         if found is not None:
-            wanted.append(Timer(lead, facts.shard, "date", name, found.key, max(found.at, now), None, found.at))
-        elif value is not None:
-            turn.record(lead, name, now, "not_entered", "date passed", inputs={"key": str(value)})
+            wanted.append(Timer(lead, known.shard, "date", name, found.key, max(found.at, now), None, found.at))
+        elif values[lead] is not None:
+            turn.record(lead, name, now, "not_entered", "date passed", inputs={"key": str(values[lead])})
     timers.remove(turn.tx, gone)
     timers.put(turn.tx, wanted)
-    _leave_old_dates(turn, values, now, name, spec)
+    _leave_old_dates(turn, values, at, name, spec)
 
 
 def _leave_old_dates(
-    turn: Turn, values: Mapping[int, object], now: datetime, name: str, spec: EnterDate
+    turn: Turn, values: Mapping[int, object], at: Mapping[int, datetime], name: str, spec: EnterDate
 ) -> None:
     stale = [
-        standing
-        for standing in enrollments.open_in(turn.tx, name, list(values))
-        if not is_date_of(spec, standing.key, values[standing.lead], turn.zone(standing.lead))
+        e
+        for e in enrollments.open_in(turn.tx, name, list(values))
+        if not _is_date_of(spec, e.key, values[e.lead], turn.zone(e.lead))
     ]
-    end(turn, [Ending(e, "exited", "date changed", now) for e in stale])
+    end(turn, [Ending(e, "exited", "date changed", at[e.lead]) for e in stale])
 
 
-def arm_schedule(turn: Turn, lead_ids: Iterable[int], now: datetime, name: str, spec: EnterSchedule) -> None:
-    """The next occurrence in the lead's zone; a lead created after an instant is not in it (S15)."""
+def _is_date_of(spec: EnterDate, key: str, value: object, zone: str) -> bool:
+    """Whether an enrollment with this key belongs to the date as it is now."""
+    moment = read_moment(value, zone)
+    if moment is None:
+        return False
+    day = local(moment, zone).date()
+    return key == (anniversary(day, int(key[:4])) if spec.yearly and key[:4].isdigit() else day).isoformat()
+
+
+def arm_schedule(turn: Turn, at: Mapping[int, datetime], name: str, spec: EnterSchedule) -> None:
+    """The next occurrence in each lead's zone; a lead created after an instant is not in it (S15)."""
     wanted = []
-    for lead in lead_ids:
-        facts = turn.leads[lead]
-        found = next_occurrence(spec, now, facts.zone, turn.live.project.zone)
+    for lead, now in at.items():
+        known = turn.leads[lead]
+        found = next_occurrence(spec, now, known.zone, turn.live.project.zone)
         if found is not None:
-            wanted.append(Timer(lead, facts.shard, "schedule", name, found.key, found.at))
+            wanted.append(Timer(lead, known.shard, "schedule", name, found.key, found.at))
     timers.put(turn.tx, wanted)
 
 
-def look(turn: Turn, at: dict[int, datetime], name: str, spec: EnterMatch, *, baseline: bool = False) -> None:
+def look(turn: Turn, at: Mapping[int, datetime], name: str, spec: EnterMatch, *, baseline: bool = False) -> None:
     """Ask a `match` for these leads, each at its own instant: false → true enters (S12). Arms the next look where time
     alone may turn the answer."""
     lead_ids = list(at)

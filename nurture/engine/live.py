@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from nurture.campaign.condition import Condition
+from nurture.campaign.condition import Condition, ScoreIs
 from nurture.campaign.plan import (
     EnterDate,
     EnterEvent,
@@ -21,7 +21,7 @@ from nurture.campaign.plan import (
     WaitFor,
 )
 from nurture.campaign.project import Project
-from nurture.journey.reads import facets
+from nurture.journey.reads import event_touches, facets
 from nurture.store import versions
 from nurture.store.conditions import Asker
 from nurture.store.database import Transaction
@@ -93,6 +93,7 @@ class Live:
         missing = {pair for pair in pairs if pair not in self.plans}
         if missing:
             self.plans.update(versions.plans(tx, sorted(missing)))
+            self.__dict__.pop("_heard", None)
 
     def _entering(self, kind: type) -> list[tuple[str, Plan]]:
         found = [(name, self.plan(name)) for name, c in self.campaigns.items() if c.state in ("live", "paused")]
@@ -136,6 +137,38 @@ class Live:
     @cached_property
     def by_schedule(self) -> list[tuple[str, EnterSchedule]]:
         return [(n, p.enter) for n, p in self._entering(EnterSchedule) if isinstance(p.enter, EnterSchedule)]
+
+    @cached_property
+    def arming(self) -> frozenset[str]:
+        """Campaigns that look at leads at instants of their own."""
+        return frozenset(n for n, _ in [*self.by_match, *self.by_date, *self.by_schedule])
+
+    @cached_property
+    def _heard(self) -> frozenset[str]:
+        """What anybody listens to: names of events, and facets that conditions read."""
+        found = {"stage.entered", "lead.created", "lead.changed", "enroll.requested"}
+        found |= {*self.by_event, *self.by_unless}
+        asked: list[Condition] = [spec.condition for _, spec in self.by_match]
+        for key, plan in self.plans.items():
+            found |= {t.event for _, t in self.watch(*key).events if t.event}
+            asked += [plan.conditions[index] for _, index in self.watch(*key).matches]
+        for score in self.project.scores.values():
+            found |= {rule.event for rule in score.rules if rule.event}
+            if score.thresholds:
+                asked.append(ScoreIs(score.name, ()))
+        asked += [s.enter_if for f in self.project.funnels.values() for s in f.stages if s.enter_if]
+        return frozenset(found.union(*(self.reads(c) for c in asked)))
+
+    def hears(self, name: str) -> bool:
+        """Whether an event of this name may do anything but be counted later."""
+        if name in self._heard or ("any" in self._heard and "." not in name):
+            return True
+        return bool(event_touches(name) & self._heard)
+
+    @cached_property
+    def asks_accounts(self) -> bool:
+        """Whether any condition looks at what others of the lead's company did."""
+        return "account" in self._heard
 
     @cached_property
     def withdrawal(self) -> dict[tuple[str, str], str]:

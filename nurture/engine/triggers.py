@@ -32,6 +32,7 @@ class Happened:
     at: datetime | None = None
     properties: Mapping[str, Any] | None = None
     only: int | None = None  # a look at this enrollment alone
+    fact: bool = False  # ends enrollments but wakes nothing (S2)
 
 
 def trigger(turn: Turn, happenings: Sequence[Happened]) -> None:
@@ -67,7 +68,7 @@ def _trigger_version(
             endings.append(_goal(turn, plan, e, h))
         elif ended := _exit(plan, e, h, held):
             endings.append(ended)
-        elif e.step is not None and f"wait:{e.step}" in held:
+        elif f"wait:{e.step}" in held and not h.fact:
             woken.append(arrive(plan, e, h.now))
     end(turn, endings)
     enrollments.write(turn.tx, woken)

@@ -48,6 +48,10 @@ def of_leads(tx: Transaction, lead_ids: Sequence[int], kinds: Sequence[str]) -> 
     return [Timer(*row) for row in tx.execute(query)]
 
 
+def by_ids(tx: Transaction, ids: Sequence[int]) -> list[Timer]:
+    return [Timer(*row) for row in tx.execute(select(*_COLUMNS).where(timers.c.id.in_(ids)))]
+
+
 def scope_of(lead_ids: Sequence[int]) -> Scope:
     return Scope(leads=tuple(lead_ids))
 
