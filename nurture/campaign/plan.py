@@ -161,9 +161,13 @@ class Wait(Step, frozen=True, tag="wait", omit_defaults=True, kw_only=True):
 
 
 class Branch(Step, frozen=True, tag="branch", omit_defaults=True, kw_only=True):
-    """First arm (condition index, target) that holds; else `next`, which is the else arm or what follows."""
+    """First arm (condition index, target) that holds; else `otherwise`, the else arm; without one, `next`.
+
+    `next` is what follows the branch wherever `otherwise` is set, so that an `if` on the branch skips its else too.
+    """
 
     arms: tuple[tuple[int, int], ...]
+    otherwise: int | None = None
 
 
 class Split(Step, frozen=True, tag="split", omit_defaults=True, kw_only=True):
