@@ -274,8 +274,8 @@ def _targets(plan: Plan, index: int) -> list[int]:
     match step:
         case WaitFor(then=then, otherwise=otherwise):
             return [then, otherwise]
-        case Branch(arms=arms):
-            return [*(target for _, target in arms), step.next]
+        case Branch(arms=arms, otherwise=otherwise):
+            return [*(target for _, target in arms), step.next if otherwise is None else otherwise, step.next]
         case Split(arms=arms):
             return [target for _, _, target in arms]
         case Repeat(body=body):

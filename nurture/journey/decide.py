@@ -123,7 +123,7 @@ def _branch(walk: Walk, step: Branch) -> None:
             walk.note("branched", detail=str(number + 1))
             return walk.go(target)
     walk.note("branched", "none held")
-    return walk.go(step.next)
+    return walk.go(step.next if step.otherwise is None else step.otherwise)
 
 
 def _split(walk: Walk, step: Split) -> None:

@@ -206,7 +206,7 @@ def _onward(step: AnyStep, standing: bool) -> list[int]:
         case Wait() | Call():
             out = [step.next] if standing else []
         case Branch(arms=arms):
-            out = [target for _, target in arms] + [step.next]
+            out = [target for _, target in arms] + [step.next if step.otherwise is None else step.otherwise]
         case Split(arms=arms):
             out = [target for _, _, target in arms]
         case _:
