@@ -1,0 +1,140 @@
+"""Conditions, asked: one statement for a batch of rows and any number of questions.
+
+The worker, the simulator and the tests all ask here, so a rehearsal cannot read a condition differently. What each
+condition means is in `conditions_sql`; campaigns.md §4 of the reference says it in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import literal_column, select
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+from nurture.campaign.condition import Condition
+from nurture.campaign.project import Project
+from nurture.store.batch import Calendar, Columns, Row
+from nurture.store.conditions_edges import Edge
+from nurture.store.conditions_sql import Compiler
+from nurture.store.conditions_tests import Tester
+from nurture.store.conditions_values import PostgresDialect, SqliteDialect
+from nurture.store.database import Transaction
+
+__all__ = ["Asked", "Asker", "Row", "ask", "ask_edges"]
+
+CHUNK = 1_000  # rows a statement; above it PostgreSQL gets slower again
+
+Asked = tuple[tuple[bool, ...], datetime | None]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A compiled statement: text, its constants, and what the computed columns and the answers mean."""
+
+    text: str
+    constants: dict[str, object]
+    columns: Columns
+    questions: int
+    edges: tuple[Edge, ...]
+
+
+@dataclass
+class Asker:
+    """Asks conditions of one live project and keeps what it compiled: a batch then costs one parameter. A deploy brings
+    another project, and with it another Asker."""
+
+    project: Project
+    calendar: Calendar = field(default_factory=Calendar)
+    _statements: dict[tuple[tuple[Condition, ...], bool, bool], Statement] = field(default_factory=dict)
+
+    def ask(self, tx: Transaction, questions: Sequence[Condition], rows: Sequence[Row]) -> list[tuple[bool, ...]]:
+        """The answers, in the order of the rows and of the questions. A lead that is gone answers false to all."""
+        if not questions or not rows:
+            return [()] * len(rows)
+        statement = self._statement(tx, questions, with_edges=False)
+        nobody = (False,) * statement.questions
+        answers = [nobody] * len(rows)
+        for n, found in self._answers(tx, statement, rows):
+            answers[n] = tuple(map(bool, found[2:]))
+        return answers
+
+    def ask_edges(self, tx: Transaction, questions: Sequence[Condition], rows: Sequence[Row]) -> list[Asked]:
+        """The answers, and the first instant after the row's own at which time alone may change one of them; None where
+        it cannot. The instant may be early, never late."""
+        if not questions or not rows:
+            return [((), None)] * len(rows)
+        statement = self._statement(tx, questions, with_edges=True)
+        answers: list[Asked] = [((False,) * statement.questions, None)] * len(rows)
+        end = 2 + statement.questions
+        for n, found in self._answers(tx, statement, rows):
+            row = rows[n]
+            instants = [
+                instant
+                for edge, base in zip(statement.edges, found[end:], strict=True)
+                if base is not None and (instant := edge.after(base, row.as_of, row.zone, self.calendar)) is not None
+            ]
+            answers[n] = (tuple(map(bool, found[2:end])), min(instants, default=None))
+        return answers
+
+    def _answers(
+        self, tx: Transaction, statement: Statement, rows: Sequence[Row]
+    ) -> Iterator[tuple[int, tuple[object, ...]]]:
+        for start in range(0, len(rows), CHUNK):
+            chunk = rows[start : start + CHUNK]
+            batch = statement.columns.payload(chunk, self.calendar)
+            # The compiled text goes to the driver as it is: no value in it needs SQLAlchemy's types.
+            for found in tx.exec_driver_sql(statement.text, {**statement.constants, "batch": batch}):
+                if found[1] is not None:
+                    yield start + found[0], tuple(found)
+
+    def _statement(self, tx: Transaction, questions: Sequence[Condition], *, with_edges: bool) -> Statement:
+        sqlite = tx.dialect.name == "sqlite"
+        key = (tuple(questions), sqlite, with_edges)
+        found = self._statements.get(key)
+        if found is None:
+            found = self._statements[key] = compile_questions(
+                self.project, key[0], sqlite=sqlite, with_edges=with_edges
+            )
+        return found
+
+
+def compile_questions(
+    project: Project, questions: tuple[Condition, ...], *, sqlite: bool, with_edges: bool
+) -> Statement:
+    """One SELECT over `b`: its place, the lead's id, one column per question, then one per edge."""
+    columns = Columns(sqlite)
+    tester = Tester(SqliteDialect() if sqlite else PostgresDialect(), columns)
+    compiler = Compiler(project, tester)
+    answers = [compiler.sql(question) for question in questions]
+    edges = tester.edges if with_edges else []
+    lead, enrollment, event, account = compiler.lead, compiler.enrollment, compiler.event, compiler.account
+    # Left joins throughout keep the planners from starting at the large tables.
+    source = columns.relation().outerjoin(lead, lead.c.id == columns.fixed("lead"))
+    if "en" in compiler.uses:
+        source = source.outerjoin(enrollment, enrollment.c.id == columns.fixed("enrollment"))
+    if "ev" in compiler.uses:
+        source = source.outerjoin(event, event.c.id == columns.fixed("event"))
+    if "ac" in compiler.uses:
+        source = source.outerjoin(account, account.c.id == lead.c.account_id)
+    picked = [answer.label(f"a{i}") for i, answer in enumerate(answers)]
+    bases = [base.label(f"e{i}") for i, (base, _) in enumerate(edges)]
+    statement = select(literal_column("b.n"), lead.c.id, *picked, *bases).select_from(source)
+    dialect = SQLiteDialect_pysqlite(paramstyle="named") if sqlite else PGDialect_psycopg()  # type: ignore[no-untyped-call]
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    constants = {name: value for name, value in compiled.params.items() if name != "batch"}
+    return Statement(str(compiled), constants, columns, len(answers), tuple(edge for _, edge in edges))
+
+
+def ask(
+    tx: Transaction, project: Project, questions: Sequence[Condition], rows: Sequence[Row]
+) -> list[tuple[bool, ...]]:
+    """`Asker.ask` for once: it compiles at every call, so whoever asks again keeps an Asker."""
+    return Asker(project).ask(tx, questions, rows)
+
+
+def ask_edges(tx: Transaction, project: Project, questions: Sequence[Condition], rows: Sequence[Row]) -> list[Asked]:
+    """`Asker.ask_edges` for once."""
+    return Asker(project).ask_edges(tx, questions, rows)
