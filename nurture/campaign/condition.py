@@ -99,12 +99,14 @@ class InStage(msgspec.Struct, frozen=True, tag_field="is", tag="stage", omit_def
 
 
 class InStageFor(msgspec.Struct, frozen=True, tag_field="is", tag="in_stage_for", omit_defaults=True):
-    """How long the lead has stood where it stands. `stage` is the stage named beside it; None: any funnel's."""
+    """How long the lead has stood where it stands. `beside` is the stage test written beside it, which says in which
+    funnel; None: any funnel's."""
 
     at_least: Duration | None = None
     at_most: Duration | None = None
     more_than: Duration | None = None
     less_than: Duration | None = None
+    beside: InStage | None = None
 
 
 class Did(msgspec.Struct, frozen=True, tag_field="is", tag="did", omit_defaults=True):

@@ -20,6 +20,7 @@ MAX_ALIASES = 100
 MAX_NODES = 200_000  # after aliases are followed; a megabyte of YAML without aliases has fewer
 
 _LINE_END = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")  # libyaml's line breaks, so that numbers agree
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")  # a terminal shall not obey a file
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -60,28 +61,27 @@ Node = Scalar | Sequence | Mapping
 class Findings:
     """Collects problems, and cuts the user's own line for each out of the files' texts."""
 
-    problems: list[Problem] = field(default_factory=list)
+    found: dict[Problem, None] = field(default_factory=dict)  # in the order of finding, each once
     lines: dict[str, list[str]] = field(default_factory=dict)
 
     def learn(self, file: str, text: str) -> None:
         """The text of a file about to be read."""
-        self.lines[file] = _LINE_END.split(text)
+        self.lines[file] = _LINE_END.split(_UNPRINTABLE.sub("\ufffd", text))
 
     def add(self, mark: Mark, code: str, message: str, hint: str = "", severity: Severity = "error") -> None:
         lines = self.lines.get(mark.file, [])
         snippet = lines[mark.line - 1].rstrip() if 0 < mark.line <= len(lines) else ""
         if len(snippet) > 240:  # a line of a megabyte helps nobody
             snippet = snippet[:240] if mark.column <= 200 else ""
-        found = Problem(mark, code, message, severity, hint, snippet)
-        if found not in self.problems:
-            self.problems.append(found)
+        self.found[Problem(mark, code, _UNPRINTABLE.sub("\ufffd", message), severity, hint, snippet)] = None
 
     def warn(self, mark: Mark, code: str, message: str, hint: str = "") -> None:
         self.add(mark, code, message, hint, "warning")
 
     @property
-    def sorted(self) -> list[Problem]:
-        return sorted(self.problems, key=lambda p: (p.mark, p.code))
+    def problems(self) -> list[Problem]:
+        """All of them, by place."""
+        return sorted(self.found, key=lambda p: (p.mark, p.code))
 
 
 class _Stop(Exception):
@@ -160,6 +160,12 @@ class _Open:
     anchor: str | None
     nodes: list[Node] = field(default_factory=list)
     weight: int = 1
+    height: int = 1
+
+    def take(self, node: Node, weight: int, height: int) -> None:
+        self.nodes.append(node)
+        self.weight += weight
+        self.height = max(self.height, 1 + height)
 
 
 class _Composer:
@@ -168,7 +174,6 @@ class _Composer:
         self._findings = findings
         self._anchors: dict[str, tuple[Node, int, int] | None] = {}  # node, weight, height; None while still open
         self._aliases = 0
-        self._heights: dict[int, int] = {}
 
     def compose(self, text: str) -> Node | None:
         stack: list[_Open] = []
@@ -198,19 +203,14 @@ class _Composer:
                         raise _Stop(opened.mark, "N103", f"nested more than {MAX_DEPTH} deep")
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                     closed = stack.pop()
-                    node, weight = self._close(closed), closed.weight
-                    height = self._heights[id(node)] = 1 + max(
-                        (self._heights.get(id(n), 1) for n in closed.nodes), default=0
-                    )
+                    node, weight, height = self._close(closed), closed.weight, closed.height
                     self._remember(closed.anchor, node, weight, height)
             if node is None:
                 continue
             if not stack:
                 root = node
                 continue
-            self._heights[id(node)] = max(height, self._heights.get(id(node), 1))
-            stack[-1].nodes.append(node)
-            stack[-1].weight += weight
+            stack[-1].take(node, weight, height)
             if stack[-1].weight > MAX_NODES or len(stack) + height > MAX_DEPTH + 1:
                 raise _Stop(node.mark, "N104", "the anchors of this file unfold to far too much", "write it out")
         return root
@@ -244,7 +244,9 @@ class _Composer:
             raise _Stop(self._mark(event), "N101", f"this is not YAML: no anchor '&{event.anchor}' stands above")
         known = self._anchors[event.anchor]
         if known is None:
-            raise _Stop(self._mark(event), "N104", f"'*{event.anchor}' stands inside of what it repeats", "write it out")
+            raise _Stop(
+                self._mark(event), "N104", f"'*{event.anchor}' stands inside of what it repeats", "write it out"
+            )
         return known
 
     def _refuse_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
@@ -254,6 +256,7 @@ class _Composer:
 
     def _mark(self, event: yaml.Event) -> Mark:
         start, end = event.start_mark, event.end_mark
+        assert start is not None and end is not None  # events of a parsed text have both
         width = end.column - start.column if end.line == start.line else 200
         return Mark(self._file, start.line + 1, start.column + 1, max(1, width))
 
