@@ -1,0 +1,53 @@
+"""The project's secrets as keys, one for each use: hashing addresses, guarding the ledger, signing form tokens.
+
+Two rules meet here. The first secret signs and all verify, so that a key may be changed at any time. An address hash
+cannot be verified by trying keys one by one, because it is looked up in an index: it always uses the *last* secret of
+the list, the oldest. So a new secret is put in front, and the oldest stays for as long as a suppression must hold;
+`store.suppressions.guard` refuses to start where it was taken away, instead of writing to people who left.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+from nurture.errors import UserError
+from nurture.lead.address import canonical_address
+
+
+class Keyring:
+    """Keys derived from `secrets`; the first signs, all verify, the last hashes addresses."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        if not secrets or not all(secrets):
+            raise UserError("no secret to sign with", hint="set `secrets` in config.yaml")
+        self._secrets = [secret.encode("utf-8") for secret in secrets]
+        self._pepper = _derived(self._secrets[-1], "address")
+        self._private = _derived(self._secrets[-1], "ledger personal data")
+
+    def address_hash(self, address: str) -> str:
+        """HMAC-SHA256 of the canonical address, 64 hex digits; a plain hash of an address can be guessed (C23)."""
+        return hmac.new(self._pepper, canonical_address(address).encode("utf-8"), hashlib.sha256).hexdigest()
+
+    def commitment(self, subject: str, text: str) -> str:
+        """What stands for a personal value in a ledger hash, so that erasing the value breaks no chain (trust C4)."""
+        message = f"{subject}\x1f{text}".encode()
+        return "hmac-sha256:" + hmac.new(self._private, message, hashlib.sha256).hexdigest()
+
+    def mac(self, use: str, text: str) -> str:
+        """A MAC over `text` for this use only, by the first secret; 64 hex digits."""
+        return _mac(self._secrets[0], use, text)
+
+    def verify(self, use: str, text: str, mac: str) -> bool:
+        """Whether any secret of the list made `mac`; constant time."""
+        given = mac.encode("utf-8")
+        return any(hmac.compare_digest(_mac(s, use, text).encode("ascii"), given) for s in self._secrets)
+
+
+def _derived(secret: bytes, use: str) -> bytes:
+    return hmac.new(secret, b"nurture/key/" + use.encode("utf-8"), hashlib.sha256).digest()
+
+
+def _mac(secret: bytes, use: str, text: str) -> str:
+    return hmac.new(_derived(secret, use), text.encode("utf-8"), hashlib.sha256).hexdigest()

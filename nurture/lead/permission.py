@@ -1,0 +1,78 @@
+"""Whether we may write to a lead: consent, then suppression, then jurisdiction; the first no is the reason.
+
+Default deny (trust C6): a topic needs a granted row, whatever its basis, except topics whose basis is `service`, which
+people are owed and may still refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+import msgspec
+
+OK = "ok"
+NO_ADDRESS = "no address"
+NO_CONSENT = "no consent"
+SUPPRESSED = "suppressed"
+JURISDICTION = "jurisdiction"
+
+# Scopes of a suppression; a topic's is TOPIC_SCOPE + its name.
+ALL = "all"  # nothing at all: the mailbox is dead, or the law says so
+MARKETING = "marketing"  # no marketing of any topic
+TOPIC_SCOPE = "topic:"
+
+# Where e-mail marketing to consumers needs consent or an existing customer relation: the EU and EEA (ePrivacy directive
+# 2002/58/EC Art. 13), the United Kingdom (PECR reg. 22), Switzerland (UWG Art. 3(1)(o)), Canada (CASL s. 6).
+_CONSENT_LANDS = frozenset(
+    {
+        *("AT", "BE", "BG", "CA", "CH", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GB", "GR", "HR", "HU"),
+        *("IE", "IS", "IT", "LI", "LT", "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK"),
+    }
+)
+_CASL_IMPLIED = timedelta(days=730)  # implied consent by a purchase ends after two years (CASL s. 10(10), trust C12)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What is known of one lead for one topic. `since` is when the present state began."""
+
+    has_address: bool
+    restricted: bool
+    state: str
+    since: datetime | None
+    basis: str | None
+    expires_at: datetime | None
+    scopes: Collection[str]
+    country: str | None
+
+
+def judge_service(has_address: bool, restricted: bool, scopes: Collection[str]) -> str:
+    """`ok` or why not, for mail that was asked for or is owed: only a blocked address refuses it (trust C17)."""
+    if not has_address:
+        return NO_ADDRESS
+    return SUPPRESSED if restricted or ALL in scopes else OK
+
+
+def judge_topic(topic: str, basis: str, standing: Standing, now: datetime) -> str:
+    """`ok` or why not, for marketing on this topic. `basis` is the topic's own."""
+    if not standing.has_address:
+        return NO_ADDRESS
+    expired = standing.expires_at is not None and standing.expires_at <= now
+    owed = basis == "service" and standing.state == "none"
+    if not owed and (standing.state != "granted" or expired):
+        return NO_CONSENT
+    if standing.restricted or not {ALL, MARKETING, TOPIC_SCOPE + topic}.isdisjoint(standing.scopes):
+        return SUPPRESSED
+    return JURISDICTION if _forbidden(standing, now) else OK
+
+
+def _forbidden(standing: Standing, now: datetime) -> bool:
+    """Legitimate interest carries no e-mail where the law asks for consent, nor where we do not know the law (C11)."""
+    land = (standing.country or "").strip().upper()
+    match standing.basis:
+        case "legitimate_interest":
+            return len(land) != 2 or land in _CONSENT_LANDS
+        case "soft_opt_in":
+            return land == "CA" and standing.since is not None and standing.since + _CASL_IMPLIED <= now
+        case _:
+            return False
