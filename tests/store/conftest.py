@@ -1,6 +1,6 @@
 """One suite for both databases: every test that takes `db` runs on SQLite and on PostgreSQL.
 
-PostgreSQL is the server named by NURTURE_TEST_POSTGRES, else the local one. Each session makes a database of its own and
+PostgreSQL is the server named by NURTURE_TEST_POSTGRES, else the local one. A session makes a database of its own and
 drops it. Where no server answers the PostgreSQL half is skipped, and says so.
 """
 

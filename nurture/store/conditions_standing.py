@@ -1,0 +1,150 @@
+"""Where the lead stands: stages, scores, consent, deals, other enrollments, as SQL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy import Alias, and_, case, func, literal, not_, or_, true
+
+from nurture.campaign import condition as c
+from nurture.campaign.duration import Duration
+from nurture.store import tables as t
+from nurture.store.conditions_edges import DECAY_POLL, Crossing, Poll
+from nurture.store.conditions_frame import Context, Frame
+from nurture.store.conditions_tests import NOW
+from nurture.store.conditions_values import Sql, number_column, text_of
+
+OPEN = ("waiting", "parked")
+_MONTH_DAYS = 30.436875  # of the Gregorian calendar
+
+
+def stages(frame: Frame, condition: c.InStage) -> tuple[str, ...]:
+    """The stages meant: those named, and the range of the funnel that its ends belong to."""
+    end = condition.at_least or condition.before
+    if end is None:
+        return condition.names
+    funnel = frame.project.funnel_of(end)
+    if funnel is None:
+        return condition.names
+    names = funnel.names()
+    first = names.index(condition.at_least) if condition.at_least in names else 0
+    last = len(names)
+    if condition.before is not None:
+        last = names.index(condition.before) if condition.before in names else 0
+    return (*condition.names, *names[first:last])
+
+
+def in_stage(frame: Frame, condition: c.InStage) -> Sql:
+    stage = frame.alias(t.lead_stages)
+    source, mine = frame.of_lead(stage, condition.by_account)
+    return frame.exists(source, *mine, stage.c.stage.in_(stages(frame, condition)))
+
+
+def in_stage_for(frame: Frame, condition: c.InStageFor) -> Sql:
+    stage = frame.alias(t.lead_stages)
+    mine = [stage.c.lead_id == frame.lead.c.id]
+    if condition.beside is not None:
+        mine.append(stage.c.stage.in_(stages(frame, condition.beside)))
+    tests = []
+    bounds = (
+        # since <= t - 14d turns true when t - 14d comes to it, since < t - 14d when it goes past it.
+        (condition.at_least, "__le__", False),
+        (condition.more_than, "__lt__", True),
+        (condition.at_most, "__ge__", True),
+        (condition.less_than, "__gt__", False),
+    )
+    for length, compare, strict in bounds:
+        if length is not None:
+            back = length.negated()
+            tests.append(getattr(stage.c.since, compare)(frame.tester.columns.need(back, "at")))
+            _stage_edges(frame, stage, mine, Crossing(back, strict))
+    return frame.exists(stage, *mine, *tests)
+
+
+def _stage_edges(frame: Frame, stage: Alias, mine: list[Sql], edge: Crossing) -> None:
+    """One per funnel: a lead stands in at most one stage of each."""
+    for funnel in frame.project.funnels:
+        since = frame.one(func.min(stage.c.since), stage, [*mine, stage.c.funnel == text_of(funnel)])
+        frame.tester.edges.append((since, edge))
+
+
+def score(frame: Frame, name: str, at: Context) -> Sql:
+    """The part from events, decayed to the row's instant, and the points of conditions while they hold."""
+    score = frame.project.scores.get(name)
+    if score is None:
+        return literal(0.0)
+    dialect, s = frame.tester.dialect, frame.alias(t.lead_scores)
+    mine = [s.c.lead_id == frame.lead.c.id, s.c.score == text_of(name)]
+    value: Sql = s.c.value
+    if score.half_life is not None:
+        seconds = dialect.seconds(s.c.at, frame.as_of())
+        value = dialect.halved(value, seconds, float(half_life_seconds(score.half_life)))
+        frame.tester.edges.append((frame.one(func.count(), s, [*mine, s.c.value != 0]), Poll(DECAY_POLL)))
+    total: Sql = func.coalesce(frame.one(func.max(value), s, mine), 0.0)
+    inside = replace(at, of_enrollment=False)
+    for rule in score.rules:
+        if rule.condition is not None:
+            total = total + case((frame.sql(rule.condition, inside), literal(float(rule.points))), else_=literal(0.0))
+    total = dialect.rounded(total)
+    if score.at_most is not None:
+        total = case((total > score.at_most, literal(float(score.at_most))), else_=total)
+    return total
+
+
+def consented(frame: Frame, topic: str) -> Sql:
+    """Granted and not run out, and nothing stands against it."""
+    consent, block = frame.alias(t.consents), frame.alias(t.suppressions)
+    ends = frame.one(
+        func.min(consent.c.expires_at),
+        consent,
+        [consent.c.lead_id == frame.lead.c.id, consent.c.topic == text_of(topic)],
+    )
+    frame.tester.edges.append((ends, Crossing(NOW)))
+    granted = frame.exists(
+        consent,
+        consent.c.lead_id == frame.lead.c.id,
+        consent.c.topic == text_of(topic),
+        consent.c.state == text_of("granted"),
+        or_(consent.c.expires_at.is_(None), consent.c.expires_at > frame.as_of()),
+    )
+    blocked = frame.exists(
+        block,
+        block.c.address_hash == frame.lead.c.address_hash,
+        block.c.scope.in_(("all", "marketing", f"topic:{topic}")),
+    )
+    return and_(granted, not_(blocked), not_(func.coalesce(frame.lead.c.restricted, true())))
+
+
+def has_deal(frame: Frame, condition: c.DealIs) -> Sql:
+    deal = frame.alias(t.deals)
+    tests = [deal.c.lead_id == frame.lead.c.id]
+    if condition.stages:
+        tests.append(deal.c.stage.in_(condition.stages))
+    if condition.pipeline is not None:
+        tests.append(deal.c.pipeline == text_of(condition.pipeline))
+    if condition.open is not None:
+        is_open = deal.c.outcome == text_of("open")
+        tests.append(is_open if condition.open else not_(is_open))
+    amount = number_column(deal.c.amount)
+    tests += [frame.tester.holds(amount, test, "number", nested=True) for test in condition.amount]
+    return frame.exists(deal, *tests)
+
+
+def enrolled(frame: Frame, condition: c.Enrolled) -> Sql:
+    """Other enrollments: the row's own is not among them."""
+    other = frame.alias(t.enrollments)
+    source, mine = frame.of_lead(other, condition.by_account)
+    states = {"in_campaign": OPEN, "finished": ("finished",), "reached_goal": ("goal",)}[condition.what]
+    own = func.coalesce(frame.tester.columns.fixed("enrollment"), 0)
+    return frame.exists(
+        source,
+        *mine,
+        other.c.campaign == text_of(condition.campaign),
+        other.c.state.in_(states),
+        other.c.id != own,
+    )
+
+
+def half_life_seconds(half_life: Duration) -> float:
+    """Decay is no matter of calendars: a day is 24 hours, a working day too, a month the mean one."""
+    return half_life.seconds + 86_400 * (half_life.days + half_life.workdays + _MONTH_DAYS * half_life.months)
