@@ -91,6 +91,8 @@ class Topic(msgspec.Struct, frozen=True, omit_defaults=True):
     basis: Basis = "consent"
     double_opt_in: bool = True
     expires_after: Duration | None = None
+    assessment: str | None = None  # of a legitimate interest: where its assessment lies (GDPR rec. 47)
+    countries: tuple[str, ...] = ()  # of a legitimate interest: the only ones it covers
 
 
 class Form(msgspec.Struct, frozen=True, omit_defaults=True):
