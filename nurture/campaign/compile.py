@@ -78,7 +78,7 @@ class _Compiler:
                 asked = [arm for arm in spec.arms if arm.condition is not None]
                 arms = tuple((self.intern(cast(Condition, a.condition)), self.first(a.steps, follow)) for a in asked)
                 rest = next((arm for arm in spec.arms if arm.condition is None), None)
-                return structs.replace(step, arms=arms, next=self.first(rest.steps, follow) if rest else follow)
+                return structs.replace(step, arms=arms, otherwise=self.first(rest.steps, follow) if rest else None)
             case plan.Split():
                 drawn = tuple((arm.name, arm.share, self.first(arm.steps, follow)) for arm in spec.arms)
                 return structs.replace(step, arms=drawn)

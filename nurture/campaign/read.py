@@ -85,9 +85,7 @@ def read_campaigns(
             findings.add(spec.mark, "N335", f"the campaign '{spec.name}' is also in {first.file}:{first.line}")
             continue
         specs[spec.name] = spec
-    judge_project(
-        list(specs.values()), project, findings, names | set(specs), None if templates is None else set(templates)
-    )
+    judge_project(list(specs.values()), findings, names | set(specs), None if templates is None else set(templates))
     problems = findings.problems
     broken = {p.mark.file for p in problems if p.severity == "error"}
     plans = {name: compile_campaign(spec) for name, spec in specs.items() if spec.mark.file not in broken}

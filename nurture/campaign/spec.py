@@ -52,7 +52,8 @@ class Arm:
 
 @dataclass(frozen=True)
 class StepSpec:
-    """One written step. `written`: its id was; otherwise `step.id` is made from what it does."""
+    """One written step. `written`: its id was; otherwise `step.id` is made from what it does. `competing`: a send
+    whose templates were written as variants."""
 
     mark: Mark
     step: AnyStep
@@ -62,6 +63,7 @@ class StepSpec:
     late_mark: Mark | None = None
     trigger: TriggerSpec | None = None
     arms: tuple[Arm, ...] = ()
+    competing: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class CampaignSpec:
     state: str = "live"
     priority: int = 50
     topic: str | None = None
+    topic_unread: bool = False  # one was written and is not declared; that is said once, at its place
     on_withdrawal: str = "exit"
     on_change: str = "pin"
     pin_templates: bool = False

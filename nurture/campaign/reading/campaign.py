@@ -95,6 +95,7 @@ def read_spec(file: str, text: str, project: Project, findings: Findings) -> Cam
         state=got.get("state", "live"),
         priority=got.get("priority", 50),
         topic=got["topic"],
+        topic_unread="topic" in got and got["topic"] is None,
         on_withdrawal=got.get("on_withdrawal", "exit"),
         on_change=got.get("on_change", "pin"),
         pin_templates=bool(got["pin_templates"]),

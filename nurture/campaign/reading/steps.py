@@ -94,6 +94,7 @@ def _finish(action: Scalar, got: Got, at: Context) -> StepSpec | None:
         late_mark=got.mark_of("if_late") if "if_late" in got else None,
         trigger=trigger,
         arms=arms,
+        competing=isinstance(got.nodes.get("send"), Mapping),
     )
 
 

@@ -1,0 +1,67 @@
+"""N308, N315, N334, N606: names of campaigns, mails and templates, judged once everything is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from nurture.campaign import plan
+from nurture.campaign.problems import did_you_mean
+from nurture.campaign.reading.context import Reference
+from nurture.campaign.source import Findings
+from nurture.campaign.spec import CampaignSpec
+
+BUILT_IN = ("consent/confirm",)
+
+
+def check_own(spec: CampaignSpec, findings: Findings) -> None:
+    """Mails this campaign's conditions and tests name must be mails it sends."""
+    sent = _mails(spec)
+    replaced = {
+        step.step.template: step.step.id
+        for step in spec.every_step()
+        if isinstance(step.step, plan.Notify) and step.written
+    }
+    for ref in spec.references:
+        if ref.kind == "own mail" and ref.name not in sent:
+            hint = "only mails of this campaign count here; 'of: all' counts every campaign's"
+            _unknown(ref, "N315", "mail of this campaign", sent, findings, hint)
+        if ref.kind == "expected" and ref.name not in {*sent, *_notices(spec)}:
+            _unknown(ref, "N606", "mail or notice of this campaign", [*sent, *_notices(spec)], findings)
+        elif ref.kind == "expected" and (written := replaced.get(ref.name)):
+            findings.add(ref.mark, "N606", f"this step has the id '{written}', which takes the template's place")
+
+
+def check_campaigns(specs: list[CampaignSpec], known: set[str], findings: Findings) -> None:
+    for ref in (ref for spec in specs for ref in spec.references if ref.kind == "campaign"):
+        if ref.name not in known:
+            _unknown(ref, "N308", "campaign", sorted(known), findings)
+
+
+def check_templates(specs: list[CampaignSpec], templates: set[str] | None, findings: Findings) -> None:
+    """Every template a step prints is there; every mail a condition names is somebody's."""
+    mails = {name for spec in specs for name in _mails(spec)} | (templates or set())
+    for ref in (ref for spec in specs for ref in spec.references):
+        if ref.kind == "template" and templates is not None and ref.name not in {*templates, *BUILT_IN}:
+            hint = did_you_mean(ref.name, templates) or f"write templates/{ref.name}.html"
+            findings.add(ref.mark, "N334", f"there is no template '{ref.name}'", hint)
+        if ref.kind == "mail" and ref.name not in mails and ref.name != "any":
+            _unknown(ref, "N315", "mail", sorted(mails), findings)
+
+
+def _mails(spec: CampaignSpec) -> list[str]:
+    """Templates and step ids of the mails a campaign sends."""
+    sends = [step.step for step in spec.every_step() if isinstance(step.step, plan.Send)]
+    names = [name for send in sends for name in (send.id, *(template for template, _ in send.variants))]
+    return list(dict.fromkeys(names))
+
+
+def _notices(spec: CampaignSpec) -> list[str]:
+    notices = [step.step for step in spec.every_step() if isinstance(step.step, plan.Notify)]
+    return list(dict.fromkeys(name for notice in notices for name in (notice.id, notice.template)))
+
+
+def _unknown(ref: Reference, code: str, what: str, known: Iterable[str], findings: Findings, hint: str = "") -> None:
+    names = list(known)
+    there = f"there are: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}" if names and not hint else hint
+    near = did_you_mean(ref.name, names)
+    findings.add(ref.mark, code, f"unknown {what} '{ref.name}'", " ".join(part for part in (near, there) if part))

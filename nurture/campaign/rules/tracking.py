@@ -1,0 +1,31 @@
+"""N331: a branch that only opens and clicks can take, which exist only where the lead agreed to tracking."""
+
+from __future__ import annotations
+
+from nurture.campaign import plan
+from nurture.campaign.condition import All, Any, Condition, Mailed
+from nurture.campaign.project import Project
+from nurture.campaign.source import Findings
+from nurture.campaign.spec import CampaignSpec
+
+
+def check(spec: CampaignSpec, project: Project, findings: Findings) -> None:
+    for step in spec.every_step():
+        if not isinstance(step.step, plan.Branch):
+            continue
+        asked = [arm.condition for arm in step.arms if arm.condition is not None]
+        if len(asked) == len(step.arms) and all(_tracked(condition) for condition in asked):
+            message = "only a click or an open leads into this branch, and most leads do not agree to being tracked"
+            findings.warn(step.mark, "N331", message, "add an 'else', or another way to tell beside it with 'any'")
+
+
+def _tracked(condition: Condition) -> bool:
+    """True where it cannot hold without an open or a click."""
+    match condition:
+        case Mailed(what="clicked" | "opened"):
+            return True
+        case All(items):
+            return any(_tracked(item) for item in items)
+        case Any(items):
+            return all(_tracked(item) for item in items)
+    return False
