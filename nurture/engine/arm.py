@@ -10,23 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from nurture.campaign.plan import EnterDate, EnterMatch, EnterSchedule
-from nurture.engine.ending import Ending, end
 from nurture.engine.enter import Candidate, enter
 from nurture.engine.turn import Turn
+from nurture.engine.writing import leave, on_grid
 from nurture.journey.dates import anniversary, next_date, next_occurrence
 from nurture.journey.timing import local, read_moment, shift
 from nurture.store import enrollments, timers
 from nurture.store.conditions import Row
 from nurture.store.timers import Timer
-
-_EPOCH = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
-
-
-def on_grid(instant: datetime, every: timedelta) -> datetime:
-    """The next multiple of `every` (counted from 2000-01-01 UTC) that is not before the instant."""
-    steps, rest = divmod(instant - _EPOCH, every)
-    return instant if not rest else _EPOCH + (steps + 1) * every
-
 
 def arm(turn: Turn, at: Mapping[int, datetime], campaigns: Iterable[str], *, existing: bool) -> None:
     """Set the timers of these leads, each as of its own instant. With `existing` those for whom a `match` holds now
@@ -84,7 +75,7 @@ def _leave_old_dates(
         for e in enrollments.open_in(turn.tx, name, list(values))
         if not _is_date_of(spec, e.key, values[e.lead], turn.zone(e.lead))
     ]
-    end(turn, [Ending(e, "exited", "date changed", at[e.lead]) for e in stale])
+    leave(turn, [(e, "date changed", at[e.lead]) for e in stale])
 
 
 def _is_date_of(spec: EnterDate, key: str, value: object, zone: str) -> bool:

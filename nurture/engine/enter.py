@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from nurture.campaign.condition import Condition
-from nurture.campaign.plan import Again, Plan
+from nurture.campaign.plan import Plan
 from nurture.engine.turn import Turn
 from nurture.journey.enrollment import key_text
-from nurture.journey.timing import shift
+from nurture.journey.entry import refuse_again
 from nurture.store import enrollments
 from nurture.store.conditions import Row
 from nurture.store.enrollments import Entry, NewEnrollment
@@ -82,25 +82,8 @@ def _history_refusal(plan: Plan, c: Candidate, history: Sequence[Entry], zone: s
         return "no key"
     if any(e.open and e.key == c.key for e in history):
         return "already in it"
-    if plan.again is None:
-        return "re-entry limit" if any(e.key == c.key for e in history) else None
-    return _again_refusal(plan.again, c, history, zone)
-
-
-def _again_refusal(again: Again, c: Candidate, history: Sequence[Entry], zone: str) -> str | None:
-    """S10: counted over all keys and versions of the lead; exactly met is enough."""
-    if not history:
-        return None
-    last = max(e.entered_at for e in history)
-    if again.after is not None and shift(last, again.after, zone) > c.now:
-        return "re-entry too soon"
-    if again.at_most is not None:
-        recent = history
-        if again.per is not None:
-            recent = [e for e in history if shift(e.entered_at, again.per, zone) > c.now]
-        if len(recent) >= again.at_most:
-            return "re-entry limit"
-    return None
+    used = any(e.key == c.key for e in history)
+    return refuse_again(plan.again, [e.entered_at for e in history], used, bool(c.key), c.now, zone)
 
 
 def _ask(turn: Turn, plan: Plan, candidates: list[Candidate]) -> list[Candidate]:

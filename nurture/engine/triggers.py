@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from nurture.campaign.condition import Condition
-from nurture.campaign.plan import Plan, Trigger, WaitFor
-from nurture.engine import stages
-from nurture.engine.ending import Ending, end
+from nurture.campaign.plan import Plan, Trigger
 from nurture.engine.live import Watch
 from nurture.engine.turn import Turn
-from nurture.funnel.stages import MoveRefused
-from nurture.journey.decide import arrive
+from nurture.engine.writing import Decided, write
+from nurture.journey import causes
+from nurture.journey.effects import Decision
 from nurture.journey.enrollment import Enrollment, same_key
 from nurture.store import enrollments
 from nurture.store.conditions import Row
@@ -61,17 +60,34 @@ def _trigger_version(
         for e, h in asked
     ]
     answers = turn.live.asker.ask(turn.tx, questions, rows) if questions else [()] * len(rows)
-    endings, woken = [], []
+    decided = []
     for (e, h), answer in zip(asked, answers, strict=True):
-        held = {place for place in place_of if _holds(place, place_of, watch, answer, e, h)}
-        if "goal" in held:
-            endings.append(_goal(turn, plan, e, h))
-        elif ended := _exit(plan, e, h, held):
-            endings.append(ended)
-        elif f"wait:{e.step}" in held and not h.fact:
-            woken.append(arrive(plan, e, h.now))
-    end(turn, endings)
-    enrollments.write(turn.tx, woken)
+        held = {place for place in place_of if _holds(place, place_of, answer, e, h)}
+        decision = _decide(turn, plan, e, h, held)
+        if decision is not None:
+            decided.append(Decided(e, decision, h.now))
+    write(turn, decided)
+
+
+def _decide(turn: Turn, plan: Plan, e: Enrollment, h: Happened, held: set[str]) -> Decision | None:
+    """Goal before exit before wait: who bought and left has bought (S3)."""
+    if "goal" in held:
+        by_event = plan.goal is not None and plan.goal.trigger.event is not None
+        return causes.goal_reached(
+            plan,
+            turn.live.project,
+            e,
+            turn.leads[e.lead].stages,
+            properties=h.properties or {},
+            happened=h.at or h.now,
+            entry_happened=e.entry_at if by_event else None,
+        )
+    numbers = sorted(int(place[5:]) for place in held if place.startswith("exit:"))
+    if numbers:
+        return causes.exit_reached(e, plan.exits[numbers[0]])
+    if f"wait:{e.step}" in held and not h.fact:
+        return causes.came(plan, e, h.now) or causes.matched(plan, e, h.now)
+    return None
 
 
 def _listens(turn: Turn, plan: Plan, watch: Watch, e: Enrollment, h: Happened) -> bool:
@@ -110,7 +126,7 @@ def _questions(plan: Plan, watch: Watch) -> tuple[tuple[Condition, ...], Places]
 
 
 def _holds(
-    place: str, places: Places, watch: Watch, answer: tuple[bool, ...], e: Enrollment, h: Happened
+    place: str, places: Places, answer: tuple[bool, ...], e: Enrollment, h: Happened
 ) -> bool:
     if not _here(place, e):
         return False
@@ -130,30 +146,3 @@ def _event_fits(t: Trigger, h: Happened, e: Enrollment) -> bool:
     if t.event != h.name and not (t.event == "any" and "." not in h.name):
         return False
     return same_key(dict(h.properties or {}), t.same, e.key)
-
-
-def _goal(turn: Turn, plan: Plan, e: Enrollment, h: Happened) -> Ending:
-    """S4: a goal that happened before the entry event stops the mails and credits nothing."""
-    assert plan.goal is not None
-    if h.name is not None and plan.goal.trigger.event and h.at is not None and e.entry_at and h.at < e.entry_at:
-        return Ending(e, "exited", "goal before entry", h.now)
-    value, currency = None, None
-    if plan.goal.value and h.properties:
-        raw = h.properties.get(plan.goal.value)
-        if isinstance(raw, (int, float)) and not isinstance(raw, bool):
-            value = float(raw)
-            currency = str(h.properties.get("currency") or turn.live.project.currency)
-    if plan.goal.move:
-        moved = stages.move(
-            turn, e.lead, plan.goal.move, at=h.now, cause="campaign", reason=f"goal of {e.campaign}", enrollment=e.id
-        )
-        if isinstance(moved, MoveRefused):
-            turn.record(
-                e.lead, e.campaign, h.now, "move_refused", moved.code, enrollment=e.id, version=e.version, step=e.step
-            )
-    return Ending(e, "goal", None, h.now, value, currency)
-
-
-def _exit(plan: Plan, e: Enrollment, h: Happened, held: Iterable[str]) -> Ending | None:
-    numbers = sorted(int(place[5:]) for place in held if place.startswith("exit:"))
-    return Ending(e, "exited", plan.exits[numbers[0]].reason, h.now) if numbers else None

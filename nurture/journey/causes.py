@@ -1,51 +1,25 @@
-"""What comes from outside the walk: an event waited for, a goal, an exit, an answer, a renewed entry, a new version.
+"""What comes from outside the walk: an event waited for, a webhook's answer, a mended template, a new version.
 
-Each function is pure and gives a Decision to write like any other, or None where the enrollment is not concerned. The
-caller has compared event names and `where`; `same` is compared by `enrollment.same_key`.
+Each function is pure. Those that end or move an enrollment give a Decision to write like any other, or None where the
+enrollment is not concerned. Goals and exits by event are the reaction pass's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from nurture.campaign.plan import END, Branch, Call, Exit, Plan, Repeat, Split, Trigger, Wait, WaitFor
-from nurture.campaign.project import Project
-from nurture.funnel.stages import Allowed, MoveRefused, judge_move
-from nurture.journey.effects import AnyEffect, Decision, End, MoveStage, Record
+from nurture.campaign.plan import END, Branch, Call, Plan, Repeat, Split, Trigger, Wait, WaitFor
+from nurture.journey.effects import Decision, End, Record
 from nurture.journey.enrollment import OWN, Enrollment, State
 from nurture.journey.facts import Facts
 from nurture.journey.waits import time_over, wait_over
 from nurture.journey.walk import Walk
 
-WITHDRAWN = "consent withdrawn"
-MERGED = "merged"
-ERASED = "erased"
 _PASSIVE = (Wait, WaitFor, Repeat, Branch, Split)  # doing one twice does nothing twice
-
-
-def opened(
-    plan: Plan, version: str, *, lead: int, shard: int, key: str, entry: dict[str, Any], now: datetime, due: datetime
-) -> Enrollment:
-    """A new enrollment on the first step, to be decided at once. `due` is what opened it: the timer's or the schedule's
-    instant, which may lie back (S15). The store gives it its id."""
-    return Enrollment(
-        id=0,
-        lead=lead,
-        shard=shard,
-        campaign=plan.campaign,
-        version=version,
-        key=key,
-        step=plan.steps[0].id if plan.steps else "",
-        due=due,
-        reached=now,
-        wake=now,
-        entered_at=now,
-        entry=entry,
-    )
 
 
 # ---------------------------------------------------------------------------------------------------- events
@@ -54,101 +28,16 @@ def opened(
 def awaited(plan: Plan, who: Enrollment) -> Trigger | None:
     """The event this enrollment stands waiting for; None where it waits for none. Only events from then on count."""
     step = _standing(plan, who)
-    if isinstance(step, WaitFor) and who.held == "event" and who.state == "waiting" and step.trigger.event is not None:
+    if isinstance(step, WaitFor) and who.held == "event" and who.open and step.trigger.event is not None:
         return step.trigger
     return None
 
 
-def came(plan: Plan, who: Enrollment, now: datetime) -> Decision | None:
-    """The event waited for came: on to `then`, due now."""
-    step = _standing(plan, who)
-    if awaited(plan, who) is None or not isinstance(step, WaitFor):
-        return None
-    return _onto(plan, who, step.then, now, Record("came", who.step, step.trigger.event), due=now)
-
-
-def goal_reached(
-    plan: Plan,
-    project: Project,
-    who: Enrollment,
-    stages: Mapping[str, str],
-    *,
-    properties: Mapping[str, Any],
-    happened: datetime,
-    entry_happened: datetime | None,
-) -> Decision | None:
-    """The goal's event came: it moves, credits revenue in its own currency, and ends the enrollment.
-
-    An event that happened before the entry event did ends it without revenue as `exit(goal before entry)` (S4).
-    """
-    if plan.goal is None or not who.open:
-        return None
-    if entry_happened is not None and happened < entry_happened:
-        return _end(who, "exited", "goal before entry")
-    effects: tuple[AnyEffect, ...] = ()
-    records: tuple[Record, ...] = ()
-    if plan.goal.move is not None:
-        effects, records = _goal_move(project, who, stages, plan.goal.move)
-    revenue = _amount(properties.get(plan.goal.value)) if plan.goal.value is not None else None
-    currency = properties.get("currency")
-    named = currency if isinstance(currency, str) and currency else project.currency
-    return _end(
-        who,
-        "goal",
-        plan.goal.trigger.event,
-        effects=effects,
-        records=records,
-        revenue=revenue,
-        currency=named if revenue is not None else None,
-    )
-
-
-def _goal_move(
-    project: Project, who: Enrollment, stages: Mapping[str, str], stage: str
-) -> tuple[tuple[AnyEffect, ...], tuple[Record, ...]]:
-    judged: Allowed | MoveRefused = judge_move(project, stages, stage, "goal")
-    if isinstance(judged, MoveRefused):
-        refused = Record("move_refused", who.step, judged.code, stage, inputs={"text": judged.text})
-        return (), (refused,)
-    effect = MoveStage(
-        step=who.step, visit=who.visit, stage=stage, funnel=judged.funnel, origin=judged.origin, reason="goal"
-    )
-    return (effect,), (Record("moved", who.step, "goal", stage, inputs={"origin": judged.origin}),)
-
-
-def _amount(value: object) -> float | None:
-    """A number, or text that reads as a finite one."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        amount = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return amount if amount - amount == 0 else None  # neither infinite nor NaN
-
-
-def exit_reached(who: Enrollment, item: Exit) -> Decision | None:
-    """An exit's event came."""
-    return _end(who, "exited", item.reason) if who.open else None
-
-
-def withdrawn(plan: Plan, who: Enrollment, topic: str) -> Decision | None:
-    """A topic was withdrawn: who withdraws the campaign's leaves, unless `on_withdrawal: stay` (S25)."""
-    if not who.open or plan.topic != topic or plan.on_withdrawal != "exit":
-        return None
-    return _end(who, "exited", WITHDRAWN)
-
-
-def left(who: Enrollment, reason: str) -> Decision | None:
-    """Out for a reason of the engine's: merged, erased, a deploy with `on_change: exit`, a date that changed."""
-    return _end(who, "exited", reason) if who.open else None
-
-
-def renewed(who: Enrollment, entry: dict[str, Any]) -> Decision | None:
-    """The entry event came again for an open enrollment with a key: `entry` is the new one, nothing else (S11)."""
-    if not who.open or not who.key:
-        return None
-    return Decision(after=msgspec.structs.replace(who, entry=entry), records=(Record("renewed", who.step),))
+def arrive(plan: Plan, who: Enrollment, now: datetime) -> Enrollment:
+    """The event waited for came: `decide` goes on to `then`, due now. One that waits for none comes back as it is."""
+    if awaited(plan, who) is None:
+        return who
+    return msgspec.structs.replace(who, held="came", due=now, wake=now)
 
 
 # ---------------------------------------------------------------------------------------------------- answers
@@ -171,7 +60,7 @@ def call_failed(plan: Plan, who: Enrollment, step: str, visit: int, reason: str,
         return None
     record = Record("call_failed", step, reason, call.webhook)
     if call.or_exit:
-        return _end(who, "exited", f"{call.webhook} failed", records=(record,))
+        return _end(who, "exited", f"{call.webhook} failed", record)
     return _onto(plan, who, call.next, now, record)
 
 
@@ -292,35 +181,17 @@ def _standing(plan: Plan, who: Enrollment) -> object:
     return None if at is None else plan.steps[at]
 
 
-def _onto(
-    plan: Plan, who: Enrollment, target: int, now: datetime, record: Record, due: datetime | None = None
-) -> Decision:
-    """Reaches the target now, to be decided in the next pass."""
+def _onto(plan: Plan, who: Enrollment, target: int, now: datetime, record: Record) -> Decision:
+    """Reaches the target now, to be decided in the next pass; `due` stays."""
     if target == END:
-        return _end(who, "finished", None, records=(record,))
+        return _end(who, "finished", None, record)
     after = msgspec.structs.replace(
-        who,
-        step=plan.steps[target].id,
-        visit=who.visit + 1,
-        due=due or who.due,
-        reached=now,
-        wake=now,
-        held=None,
+        who, step=plan.steps[target].id, visit=who.visit + 1, reached=now, wake=now, held=None
     )
     return Decision(after=after, records=(record,))
 
 
-def _end(
-    who: Enrollment,
-    state: State,
-    reason: str | None,
-    *,
-    effects: tuple[AnyEffect, ...] = (),
-    records: tuple[Record, ...] = (),
-    revenue: float | None = None,
-    currency: str | None = None,
-) -> Decision:
+def _end(who: Enrollment, state: State, reason: str | None, record: Record) -> Decision:
     after = msgspec.structs.replace(who, state=state, wake=None, held=None)
     ended = Record("ended", who.step, reason, state)
-    end = End(state=state, reason=reason, revenue=revenue, currency=currency)
-    return Decision(after=after, effects=effects, records=(*records, ended), end=end)
+    return Decision(after=after, records=(record, ended), end=End(state=state, reason=reason))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy import Row as SqlRow
 from sqlalchemy import Select, bindparam, func, select, update
 
 from nurture.errors import LostRace
+from nurture.journey.effects import End
 from nurture.journey.enrollment import Enrollment
 from nurture.store.database import Transaction, insert_returning_ids
 from nurture.store.scope import Scope
@@ -162,21 +163,23 @@ def by_ids(tx: Transaction, ids: Sequence[int]) -> list[Enrollment]:
 _WRITTEN = ("version", "state", "step", "visit", "due", "reached", "wake", "held", "entry", "data", "arms", "loops", "done")
 
 
-def write(tx: Transaction, after: Iterable[Enrollment], ended: dict[int, dict[str, Any]] | None = None) -> None:
-    """Replace these enrollments, each guarded by the revision that was read. `ended` adds, by id, the reason and the
-    instant of an end. Raises LostRace when another had moved one of them; nothing may be committed then."""
+def write(tx: Transaction, after: Iterable[Enrollment], ended: Mapping[int, tuple[End, datetime]]) -> None:
+    """Replace these enrollments, each guarded by the revision that was read. `ended` adds, by id, how and when one
+    ended. Raises LostRace when another had moved one of them; nothing may be committed then."""
     rows = []
     for e in after:
         row: dict[str, Any] = {name: getattr(e, name) for name in _WRITTEN}
-        extra = (ended or {}).get(e.id, {})
-        row.update(
-            done=list(e.done),
-            error=e.error,
-            reason=extra.get("reason"),
-            ended_at=extra.get("at"),
-            b_id=e.id,
-            b_revision=e.revision,
-        )
+        end, at = ended.get(e.id, (None, None))
+        row |= {
+            "done": list(e.done),
+            "error": e.error,
+            "reason": end.reason if end else None,
+            "value": end.revenue if end else None,
+            "currency": end.currency if end else None,
+            "ended_at": at,
+            "b_id": e.id,
+            "b_revision": e.revision,
+        }
         rows.append(row)
     if not rows:
         return
@@ -189,29 +192,6 @@ def write(tx: Transaction, after: Iterable[Enrollment], ended: dict[int, dict[st
     moved = tx.execute(statement, rows).rowcount
     if moved != len(rows):
         raise LostRace(f"{len(rows) - moved} of {len(rows)} enrollments had been moved by another")
-
-
-def end(
-    tx: Transaction, endings: Sequence[tuple[int, str, str | None, datetime, float | None, str | None]]
-) -> set[int]:
-    """End those still open: (id, state, reason, at, value, currency). The ids that this ended."""
-    c = enrollments.c
-    ids = [e[0] for e in endings]
-    still = {r[0] for r in tx.execute(select(c.id).where(c.id.in_(ids), c.state.in_(OPEN)))}
-    rows = [
-        {"b_id": i, "state": s, "reason": r, "ended_at": at, "value": v, "currency": cur}
-        for i, s, r, at, v, cur in endings
-        if i in still
-    ]
-    if rows:
-        names = ("state", "reason", "ended_at", "value", "currency")
-        tx.execute(
-            update(enrollments)
-            .where(c.id == bindparam("b_id"), c.state.in_(OPEN))
-            .values(revision=c.revision + 1, wake=None, held=None, **{n: bindparam(n) for n in names}),
-            rows,
-        )
-    return still
 
 
 def wake(tx: Transaction, ids: Sequence[int], held: str, now: datetime) -> None:

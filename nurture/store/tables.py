@@ -535,6 +535,14 @@ class DealMoveRow(SQLModel, table=True):
     at: datetime = _instant()
 
 
+class TurnRow(SQLModel, table=True):
+    """How many turns each team has taken, for `assign`."""
+
+    __tablename__ = "team_turns"
+    team: str = _text(primary_key=True)
+    taken: int = 0
+
+
 # --- machinery --------------------------------------------------------------------------------------------------
 
 
@@ -606,6 +614,7 @@ messages = MessageRow.__table__  # type: ignore[attr-defined]
 attempts = AttemptRow.__table__  # type: ignore[attr-defined]
 deals = DealRow.__table__  # type: ignore[attr-defined]
 deal_moves = DealMoveRow.__table__  # type: ignore[attr-defined]
+team_turns = TurnRow.__table__  # type: ignore[attr-defined]
 api_keys = KeyRow.__table__  # type: ignore[attr-defined]
 imports = ImportRow.__table__  # type: ignore[attr-defined]
 workers = WorkerRow.__table__  # type: ignore[attr-defined]

@@ -1,0 +1,377 @@
+"""The outbox: everything that is to leave, its claims, its attempts and what came of them.
+
+Every write after a claim names the claim's fence: a worker whose lease has ended writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam, func, select, update
+
+from nurture.store.database import Transaction, insert_rows
+from nurture.store.tables import attempts, enrollments, leads, messages
+
+MAIL, NOTICE, CONFIRM, CALL = "mail", "notice", "confirm", "call"
+UNDERWAY = ("pending", "claimed", "sending")
+
+
+def insert(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
+    """Put messages into the outbox. One with the same (enrollment, step, visit) cannot be there: the key is unique."""
+    insert_rows(tx, messages, rows)
+
+
+def cancel(tx: Transaction, reasons: Mapping[int, str]) -> int:
+    """Cancel what is pending or claimed of these enrollments (S24); what is on the wire goes out. How many."""
+    if not reasons:
+        return 0
+    c = messages.c
+    statement = (
+        update(messages)
+        .where(c.enrollment_id == bindparam("b_enrollment"), c.state.in_(("pending", "claimed")))
+        .values(state="cancelled", reason=bindparam("b_reason"), fence=c.fence + 1, lease_until=None)
+    )
+    rows = [{"b_enrollment": e, "b_reason": reason} for e, reason in reasons.items()]
+    return tx.execute(statement, rows).rowcount
+
+
+def cancel_topic(tx: Transaction, lead: int, topic: str | None, reason: str) -> int:
+    """Cancel the lead's pending and claimed marketing mails on this topic, or on all topics with None."""
+    c = messages.c
+    query = update(messages).where(
+        c.lead_id == lead, c.state.in_(("pending", "claimed")), c.kind == MAIL, c.service.is_(False)
+    )
+    if topic is not None:
+        query = query.where(c.topic == topic)
+    return tx.execute(query.values(state="cancelled", reason=reason, fence=c.fence + 1, lease_until=None)).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A message a worker holds until its lease ends."""
+
+    id: int
+    fence: int
+    kind: str
+    lead: int | None
+    shard: int
+    enrollment: int | None
+    campaign: str | None
+    version: str | None
+    step: str | None
+    visit: int
+    template: str | None
+    template_hash: str | None
+    service: bool
+    topic: str | None
+    recipient: str | None
+    options: dict[str, Any]
+    lane: str
+    attempts: int
+    due: datetime
+    released_at: datetime
+    expires_at: datetime | None
+    mail_id: str | None
+    dated: datetime | None
+    body: bytes | None
+
+
+_CLAIMED = [
+    messages.c[name]
+    for name in (
+        "id",
+        "fence",
+        "kind",
+        "lead_id",
+        "shard",
+        "enrollment_id",
+        "campaign",
+        "version",
+        "step",
+        "visit",
+        "template",
+        "template_hash",
+        "service",
+        "topic",
+        "recipient",
+        "options",
+        "lane",
+        "attempts",
+        "due",
+        "released_at",
+        "expires_at",
+        "mail_id",
+        "dated",
+        "body",
+    )
+]
+
+
+def lanes(tx: Transaction, now: datetime) -> list[tuple[str, int]]:
+    """(lane, how many) of what is pending and may go now."""
+    c = messages.c
+    query = select(c.lane, func.count()).where(c.state == "pending", c.due <= now).group_by(c.lane).order_by(c.lane)
+    return [(row[0], row[1]) for row in tx.execute(query)]
+
+
+def claim(
+    tx: Transaction,
+    lane: str | None,
+    now: datetime,
+    lease_until: datetime,
+    limit: int,
+    *,
+    kinds: Sequence[str] = (MAIL, NOTICE, CONFIRM),
+    marketing: bool = True,
+) -> list[Claimed]:
+    """Take up to `limit` pending messages of a lane (None: of any), oldest due first, until `lease_until` (machine
+    time). Two workers never take the same one: on PostgreSQL rows another is taking are skipped (trust R4)."""
+    c = messages.c
+    page = select(c.id).where(c.state == "pending", c.due <= now, c.kind.in_(kinds))
+    if lane is not None:
+        page = page.where(c.lane == lane)
+    if not marketing:
+        page = page.where(c.service | (c.kind != MAIL))
+    page = page.order_by(c.due, c.id).limit(limit)
+    if tx.dialect.name == "postgresql":
+        page = page.with_for_update(skip_locked=True)
+    taken = (
+        update(messages)
+        .where(c.id.in_(page.cte("page").select() if tx.dialect.name == "postgresql" else page), c.state == "pending")
+        .values(state="claimed", fence=c.fence + 1, lease_until=lease_until)
+        .returning(*_CLAIMED)
+    )
+    return sorted((Claimed(*row) for row in tx.execute(taken)), key=lambda m: m.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Whom a claimed mail goes to, as of now."""
+
+    message: int
+    email: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A claimed message about to go on the wire."""
+
+    message: int
+    fence: int
+    mail_id: str
+    dated: datetime
+    sha256: str
+    body: bytes | None  # kept where the policy for an unknown outcome is to send the same bytes again
+
+
+def launch(tx: Transaction, launches: Sequence[Launch], worker: str, now: datetime) -> set[int]:
+    """claimed → sending with an attempt row each, where the fence still holds; the ids that may go. In the transaction
+    of the wire gate, just before MAIL FROM (trust R3)."""
+    if not launches:
+        return set()
+    c = messages.c
+    fences = {launch.message: launch.fence for launch in launches}
+    held = {
+        row[0]
+        for row in tx.execute(select(c.id, c.fence).where(c.id.in_(list(fences)), c.state == "claimed"))
+        if row[1] == fences[row[0]]
+    }
+    going = [launch for launch in launches if launch.message in held]
+    if not going:
+        return set()
+    statement = (
+        update(messages)
+        .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), c.state == "claimed")
+        .values(
+            state="sending",
+            attempts=c.attempts + 1,
+            mail_id=bindparam("b_mail_id"),
+            dated=bindparam("b_dated"),
+            sha256=bindparam("b_sha256"),
+            body=bindparam("b_body"),
+        )
+    )
+    tx.execute(
+        statement,
+        [
+            {
+                "b_id": x.message,
+                "b_fence": x.fence,
+                "b_mail_id": x.mail_id,
+                "b_dated": x.dated,
+                "b_sha256": x.sha256,
+                "b_body": x.body,
+            }
+            for x in going
+        ],
+    )
+    insert_rows(
+        tx,
+        attempts,
+        [{"message_id": x.message, "fence": x.fence, "worker": worker, "started_at": now} for x in going],
+    )
+    return {x.message for x in going}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of an attempt. `state` is sent, pending (retry at `due`), failed, unknown or cancelled."""
+
+    message: int
+    fence: int
+    state: str
+    at: datetime
+    reason: str | None = None
+    due: datetime | None = None
+    phase: str | None = None
+    code: int | None = None
+    enhanced: str | None = None
+    text: str | None = None
+    outcome: str | None = None
+    answer: dict[str, Any] | None = None
+
+
+def settle(tx: Transaction, results: Sequence[Result]) -> list[Result]:
+    """Write the outcomes of claimed or sending messages whose fence still holds; those that were written. An outcome
+    that comes after the lease ended is kept on its attempt and changes no state, unless it proves that the mail was
+    accepted: then `unknown` becomes `sent`."""
+    if not results:
+        return []
+    c = messages.c
+    by_id = {r.message: r for r in results}
+    rows = tx.execute(select(c.id, c.fence, c.state).where(c.id.in_(list(by_id)))).all()
+    written = [
+        by_id[id_]
+        for id_, fence, state in rows
+        if (fence == by_id[id_].fence and state in ("claimed", "sending"))
+        or (state == "unknown" and by_id[id_].state == "sent")
+    ]
+    if written:
+        tx.execute(
+            update(messages)
+            .where(c.id == bindparam("b_id"))
+            .values(
+                state=bindparam("b_state"),
+                reason=bindparam("b_reason"),
+                lease_until=None,
+                due=func.coalesce(bindparam("b_due", type_=c.due.type), c.due),
+                sent_at=func.coalesce(bindparam("b_sent", type_=c.sent_at.type), c.sent_at),
+                answer=func.coalesce(bindparam("b_answer", type_=c.answer.type), c.answer),
+            ),
+            [
+                {
+                    "b_id": r.message,
+                    "b_state": r.state,
+                    "b_reason": r.reason,
+                    "b_due": r.due,
+                    "b_sent": r.at if r.state in ("sent", "unknown") else None,
+                    "b_answer": r.answer,
+                }
+                for r in written
+            ],
+        )
+    a = attempts.c
+    tx.execute(
+        update(attempts)
+        .where(a.message_id == bindparam("b_message"), a.fence == bindparam("b_fence"))
+        .values(
+            **{n: bindparam(n) for n in ("ended_at", "phase", "code", "enhanced", "text", "outcome")},
+        ),
+        [
+            {
+                "b_message": r.message,
+                "b_fence": r.fence,
+                "ended_at": r.at,
+                "phase": r.phase,
+                "code": r.code,
+                "enhanced": r.enhanced,
+                "text": r.text,
+                "outcome": r.outcome or r.state,
+            }
+            for r in results
+        ],
+    )
+    return written
+
+
+def end_leases(tx: Transaction, now: datetime, *, all_of: bool = False) -> tuple[int, list[int]]:
+    """Leases that ended: claimed → pending; sending → unknown, since the server may have taken it. With `all_of` every
+    lease, for a worker that knows it is alone (it holds the file's lock). (how many went back, ids now unknown)."""
+    c = messages.c
+    over = c.lease_until <= now if not all_of else c.state.in_(("claimed", "sending"))
+    back = tx.execute(
+        update(messages)
+        .where(c.state == "claimed", over)
+        .values(state="pending", fence=c.fence + 1, lease_until=None)
+    ).rowcount
+    unknown = tx.execute(
+        update(messages)
+        .where(c.state == "sending", over)
+        .values(state="unknown", fence=c.fence + 1, lease_until=None, sent_at=now, reason="the worker ended while it was on the wire")
+        .returning(c.id)
+    )
+    return back, [row[0] for row in unknown]
+
+
+def expire(tx: Transaction, now: datetime) -> list[int]:
+    """pending longer than `expires_after` → failed(expired); their ids (S25)."""
+    c = messages.c
+    gone = tx.execute(
+        update(messages)
+        .where(c.state == "pending", c.expires_at <= now)
+        .values(state="failed", reason="expired")
+        .returning(c.id)
+    )
+    return [row[0] for row in gone]
+
+
+def listed(tx: Transaction, state: str | None = None, limit: int = 1_000) -> list[dict[str, Any]]:
+    """Messages as `nurture outbox list` shows them, newest first."""
+    c = messages.c
+    query = (
+        select(
+            c.id,
+            func.coalesce(c.recipient, leads.c.email).label("address"),
+            c.template,
+            c.state,
+            c.reason,
+            c.campaign,
+            c.step,
+            c.kind,
+            c.released_at,
+            c.sent_at,
+            c.attempts,
+        )
+        .select_from(messages.outerjoin(leads, leads.c.id == c.lead_id))
+        .order_by(c.id.desc())
+        .limit(limit)
+    )
+    if state is not None:
+        query = query.where(c.state == state)
+    return [dict(row._mapping) for row in tx.execute(query)]
+
+
+def resolve(tx: Transaction, message: int, verdict: str, now: datetime) -> bool:
+    """A person says what became of an unknown message: `sent`, or `resend` (the same Message-ID). False where it is not
+    unknown."""
+    c = messages.c
+    values: dict[str, Any] = (
+        {"state": "sent", "reason": "resolved by a person"}
+        if verdict == "sent"
+        else {"state": "pending", "due": now, "sent_at": None, "reason": None, "expires_at": None}
+    )
+    return tx.execute(update(messages).where(c.id == message, c.state == "unknown").values(**values)).rowcount == 1
+
+
+def held_enrollments(tx: Transaction, message_ids: Sequence[int]) -> list[int]:
+    """Enrollments of these messages that are still open, for waking."""
+    c = messages.c
+    query = (
+        select(c.enrollment_id)
+        .join(enrollments, enrollments.c.id == c.enrollment_id)
+        .where(c.id.in_(message_ids), enrollments.c.state == "waiting")
+    )
+    return [row[0] for row in tx.execute(query)]
