@@ -90,9 +90,10 @@ class Features:
 
 def envelope(mail: Mail, features: Features) -> tuple[bytes, bytes] | Reply:
     """The MAIL and RCPT commands with the addresses exactly as given (E22), or why this server cannot be asked."""
-    for address in (mail.sender, mail.recipient):
-        if not (_is_mailbox(address) or (address == "" and address is mail.sender)):
-            return Reply("rcpt", 553, "5.1.3", "the address cannot be written on an SMTP line; nothing was sent", True)
+    if mail.sender and not _is_mailbox(mail.sender):
+        return Reply("mail", 553, "5.1.7", "the sender's address cannot be written on an SMTP line", True)
+    if not _is_mailbox(mail.recipient):
+        return Reply("rcpt", 553, "5.1.3", "the address cannot be written on an SMTP line", True)
     parameters = ""
     if features.size is not None:
         if 0 < features.size < len(mail.data):
