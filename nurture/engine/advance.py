@@ -8,12 +8,11 @@ written, and the rest of the batch decided again on fresh facts (S19).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from nurture.campaign.plan import Plan, Send
-from nurture.campaign.project import Project
 from nurture.engine.live import Live
 from nurture.engine.turn import Turn
 from nurture.engine.writing import Decided, write
@@ -22,11 +21,10 @@ from nurture.journey.effects import Release
 from nurture.journey.enrollment import Enrollment
 from nurture.journey.facts import Facts
 from nurture.journey.reads import route
-from nurture.lead.permission import judge_service, judge_topic
 from nurture.store import consents, enrollments, facts
 from nurture.store.conditions import Row
-from nurture.store.consents import Permission, Person
 from nurture.store.database import Transaction
+from nurture.store.permissions import Permission, permit
 from nurture.store.scope import Scope
 
 BATCH = 1_000
@@ -85,23 +83,6 @@ def _decide(turn: Turn, walking: Sequence[Walking], ran: Pass) -> list[Decided]:
         if any(isinstance(effect, Release) and effect.late for effect in decision.effects):
             ran.late.add(e.lead)
     return decided
-
-
-def permit(project: Project, person: Person, topics: Iterable[str], now: datetime) -> Permission:
-    """Whether this person may be mailed as of `now`, for service and on each topic."""
-    has_address = person.email is not None
-    return Permission(
-        judge_service(has_address, person.restricted, person.scopes),
-        {
-            topic: judge_topic(
-                topic,
-                project.topics[topic].basis if topic in project.topics else "consent",
-                consents.standing(person, topic),
-                now,
-            )
-            for topic in topics
-        },
-    )
 
 
 def _topics(plan: Plan) -> set[str]:

@@ -19,6 +19,7 @@ from nurture.store import enrollments, timers
 from nurture.store.conditions import Row
 from nurture.store.timers import Timer
 
+
 def arm(turn: Turn, at: Mapping[int, datetime], campaigns: Iterable[str], *, existing: bool) -> None:
     """Set the timers of these leads, each as of its own instant. With `existing` those for whom a `match` holds now
     enter; without it, what holds is taken as known."""

@@ -143,9 +143,7 @@ def _move(turn: Turn, done: Sequence[Done]) -> None:
             turn, e.lead, effect.stage, at=now, cause="campaign", reason=effect.reason, enrollment=e.id
         )
         if isinstance(moved, MoveRefused):  # another campaign moved the lead in this very pass (S20)
-            turn.record(
-                e.lead, e.campaign, now, "move_refused", moved.code, enrollment=e.id, version=e.version, step=effect.step
-            )
+            turn.refuse(e, now, "move_refused", moved.code, effect.step)
 
 
 def _score(turn: Turn, done: Sequence[Done]) -> None:
@@ -199,9 +197,7 @@ def _deals(turn: Turn, done: Sequence[Done]) -> None:
                 else DealRefused("no deal", "the lead has no open deal to move")
             )
         if isinstance(found, DealRefused):
-            turn.record(
-                e.lead, e.campaign, now, "deal_refused", found.code, enrollment=e.id, version=e.version, step=effect.step
-            )
+            turn.refuse(e, now, "deal_refused", found.code, effect.step)
 
 
 def _consent(turn: Turn, done: Sequence[Done]) -> None:

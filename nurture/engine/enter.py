@@ -89,9 +89,8 @@ def _history_refusal(plan: Plan, c: Candidate, history: Sequence[Entry], zone: s
 def _ask(turn: Turn, plan: Plan, candidates: list[Candidate]) -> list[Candidate]:
     """Those for whom no exit and no goal holds already, and `only_if` does."""
     questions: list[tuple[str, bool, Condition]] = []  # (reason of the no, the answer that is a no, condition)
-    for item in plan.exits:
-        if item.trigger.match is not None:
-            questions.append(("exit already true", True, plan.conditions[item.trigger.match]))
+    exits = [item.trigger.match for item in plan.exits if item.trigger.match is not None]
+    questions += [("exit already true", True, plan.conditions[number]) for number in exits]
     if plan.goal and plan.goal.trigger.match is not None:
         questions.append(("goal already true", True, plan.conditions[plan.goal.trigger.match]))
     if plan.only_if is not None:

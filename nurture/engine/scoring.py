@@ -15,6 +15,7 @@ from nurture.store import scores
 from nurture.store.conditions import Row
 from nurture.store.scores import Standing
 
+
 def score_events(turn: Turn, happenings: Sequence[Happened]) -> None:
     """Points that the rules give for these events."""
     rules = [
@@ -87,13 +88,13 @@ def _thresholds_to_ask(turn: Turn, at: Mapping[int, datetime]) -> list[tuple[str
 
 def move_by_rules(turn: Turn, at: Mapping[int, datetime]) -> None:
     """Automatic stages: from the highest down, one move per funnel and pass, forward only."""
-    rules = []
     touched = set().union(*(turn.touched.get(lead, ()) for lead in at)) if at else set()
-    for funnel in turn.live.project.funnels.values():
-        order = funnel.names()
-        for stage in reversed(funnel.stages):
-            if stage.enter_if is not None and turn.live.reads(stage.enter_if) & touched:
-                rules.append((funnel.name, order, stage.name, stage.enter_if))
+    rules = [
+        (funnel.name, funnel.names(), stage.name, stage.enter_if)
+        for funnel in turn.live.project.funnels.values()
+        for stage in reversed(funnel.stages)
+        if stage.enter_if is not None and turn.live.reads(stage.enter_if) & touched
+    ]
     if not rules:
         return
     turn.flush()

@@ -140,7 +140,7 @@ def _holds(
 
 
 def _event_fits(t: Trigger, h: Happened, e: Enrollment) -> bool:
-    """The event has the trigger's name and, with `same`, the enrollment's key; the entry event itself never fits (S3)."""
+    """The event has the trigger's name and, with `same`, the enrollment's key; the entry event never fits (S3)."""
     if h.name is None or h.event == e.entry_event:
         return False
     if t.event != h.name and not (t.event == "any" and "." not in h.name):

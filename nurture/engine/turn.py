@@ -12,16 +12,16 @@ from datetime import datetime
 from typing import Any
 
 from nurture.engine.live import Live
-from nurture.store.facts import KnownLead, load_leads
-
+from nurture.journey.enrollment import Enrollment
 from nurture.store.database import Transaction, insert_rows
+from nurture.store.facts import KnownLead, load_leads
 from nurture.store.stages import save_moves
 from nurture.store.tables import decisions, events
 
 
 @dataclass
 class Turn:
-    """`touched` holds, per lead, what changed in this round in the words of `journey.reads` ("stage", "event:NAME"…)."""
+    """`touched` holds, per lead, what this round changed, in the words of `journey.reads` ("stage", "event:NAME"…)."""
 
     tx: Transaction
     live: Live
@@ -70,6 +70,10 @@ class Turn:
                 "inputs": inputs,
             }
         )
+
+    def refuse(self, e: Enrollment, at: datetime, what: str, reason: str, step: str) -> None:
+        """Keep that an effect of a step was refused when it was to be made true."""
+        self.record(e.lead, e.campaign, at, what, reason, enrollment=e.id, version=e.version, step=step)
 
     def emit(self, lead: int, name: str, at: datetime, properties: dict[str, Any]) -> None:
         """Write an engine event; the next round or pass reacts to it (S30)."""

@@ -48,9 +48,9 @@ def tag(tx: Transaction, added: Sequence[tuple[int, str]], removed: Sequence[tup
 
 def take_turns(tx: Transaction, team: str, count: int) -> int:
     """Take the next `count` turns of a team; the number of the first, counted from 0 since the team began."""
-    taken = tx.execute(
-        update(team_turns).where(team_turns.c.team == team).values(taken=team_turns.c.taken + count).returning(team_turns.c.taken)
-    ).scalar()
+    c = team_turns.c
+    moved = update(team_turns).where(c.team == team).values(taken=c.taken + count).returning(c.taken)
+    taken = tx.execute(moved).scalar()
     if taken is None:
         tx.execute(insert(team_turns).values(team=team, taken=count))
         return 0

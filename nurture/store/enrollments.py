@@ -160,7 +160,7 @@ def by_ids(tx: Transaction, ids: Sequence[int]) -> list[Enrollment]:
     return [_read(row) for row in tx.execute(_select().where(enrollments.c.id.in_(ids)).order_by(enrollments.c.id))]
 
 
-_WRITTEN = ("version", "state", "step", "visit", "due", "reached", "wake", "held", "entry", "data", "arms", "loops", "done")
+_WRITTEN = ("version", "state", "step", "visit", "due", "reached", "wake", "held", "entry", "data", "arms", "loops")
 
 
 def write(tx: Transaction, after: Iterable[Enrollment], ended: Mapping[int, tuple[End, datetime]]) -> None:

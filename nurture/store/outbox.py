@@ -16,6 +16,7 @@ from nurture.store.database import Transaction, insert_rows
 from nurture.store.tables import attempts, enrollments, leads, messages
 
 MAIL, NOTICE, CONFIRM, CALL = "mail", "notice", "confirm", "call"
+ENDED_ON_THE_WIRE = "the worker ended while it was on the wire"
 UNDERWAY = ("pending", "claimed", "sending")
 
 
@@ -310,7 +311,7 @@ def end_leases(tx: Transaction, now: datetime, *, all_of: bool = False) -> tuple
     unknown = tx.execute(
         update(messages)
         .where(c.state == "sending", over)
-        .values(state="unknown", fence=c.fence + 1, lease_until=None, sent_at=now, reason="the worker ended while it was on the wire")
+        .values(state="unknown", fence=c.fence + 1, lease_until=None, sent_at=now, reason=ENDED_ON_THE_WIRE)
         .returning(c.id)
     )
     return back, [row[0] for row in unknown]

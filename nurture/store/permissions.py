@@ -1,0 +1,50 @@
+"""Whether a person may be written to: the rules are `lead.permission`'s, the rows are `consents.people`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from nurture.campaign.project import Project
+from nurture.lead.permission import Standing, judge_service, judge_topic
+from nurture.store.consents import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """`ok` or the reason for the no: for service mail, and per topic."""
+
+    service: str
+    topics: dict[str, str]
+
+
+def standing(person: Person, topic: str) -> Standing:
+    """What is known of this person for this topic, as `lead.permission` judges it."""
+    consent = person.consents.get(topic)
+    return Standing(
+        has_address=person.email is not None,
+        restricted=person.restricted,
+        state=consent.state if consent else "none",
+        since=consent.since if consent else None,
+        basis=consent.basis if consent else None,
+        expires_at=consent.expires_at if consent else None,
+        scopes=person.scopes,
+        country=person.country,
+    )
+
+
+def permit(project: Project, person: Person, topics: Iterable[str], now: datetime) -> Permission:
+    """Whether this person may be mailed as of `now`, for service and on each topic."""
+    return Permission(
+        judge_service(person.email is not None, person.restricted, person.scopes),
+        {
+            topic: judge_topic(
+                topic,
+                project.topics[topic].basis if topic in project.topics else "consent",
+                standing(person, topic),
+                now,
+            )
+            for topic in topics
+        },
+    )
