@@ -1,0 +1,129 @@
+"""The text part of a mail that has none: made from its HTML once per version, with its Jinja kept in place.
+
+Reading goes straight down, so that a loop or a branch of the HTML is the same loop or branch of the text; an HTML
+parser per mail would cost ten times the rest of the rendering. Links stand behind their words, `Unsubscribe <https://…>`.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+from nurture.mail.markup import Piece, Tag, read, split
+
+_PARAGRAPHS = frozenset(
+    {
+        "p",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "ul",
+        "ol",
+        "table",
+        "blockquote",
+        "hr",
+        "pre",
+        "dl",
+        "section",
+        "article",
+        "header",
+        "footer",
+    }
+)
+_LINES = frozenset({"div", "tr", "li", "br", "center", "address", "dt", "dd", "mj-text", "caption"})
+_CELLS = frozenset({"td", "th"})
+_UNSEEN = frozenset({"head", "style", "script", "title", "textarea", "noscript", "template", "object"})
+_VOID = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+)
+_HIDDEN_STYLE = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all|visibility\s*:\s*hidden", re.IGNORECASE)
+_BLANK = re.compile(r"[ \t\r\n\f]+")
+_DELIMITER = re.compile(r"\{[{%#]")
+
+
+def text_source(source: str) -> str:
+    """A Jinja source of the text part, for the environment that does not escape."""
+    return _Teller().tell(source)
+
+
+def tidy(text: str) -> str:
+    """Rendered text with at most one empty line between paragraphs and no space at line ends."""
+    text = re.sub(r"[ \t\u00a0]+", " ", text)
+    text = re.sub(r" ?\n ?", "\n", text)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+class _Teller:
+    def __init__(self) -> None:
+        self._out: list[str] = []
+        self._unseen: list[str] = []  # the elements we are silent in, and those of the same name inside
+        self._links: list[tuple[str, int]] = []  # address, and where its words begin in `_out`
+
+    def tell(self, source: str) -> str:
+        for item in read(source).flow:
+            match item:
+                case str():
+                    if not self._unseen:
+                        self._out.append(_safe(_BLANK.sub(" ", html.unescape(_BLANK.sub(" ", item)))))
+                case Piece(kind="print"):
+                    if not self._unseen:
+                        self._out.append(item.text)
+                case Piece():
+                    self._out.append(item.text)  # a loop or `set` counts wherever it stands
+                case Tag():
+                    self._tag(item)
+        return "".join(self._out)
+
+    def _tag(self, tag: Tag) -> None:
+        if self._unseen:
+            if tag.name == self._unseen[0] and tag.name not in _VOID:
+                self._unseen.append(tag.name) if not tag.closing else self._unseen.pop()
+            return
+        if not tag.closing and tag.name not in _VOID and (tag.name in _UNSEEN or _is_hidden(tag)):
+            self._unseen.append(tag.name)
+        elif tag.name == "a":
+            self._anchor(tag)
+        elif tag.name == "img" and tag.attributes.get("alt"):
+            self._out.append(_attribute(tag.attributes["alt"] or ""))
+        elif tag.name == "li" and not tag.closing:
+            self._out.append("\n- ")
+        elif tag.name == "hr":
+            self._out.append("\n\n---\n\n")
+        elif tag.name in _PARAGRAPHS:
+            self._out.append("\n\n")
+        elif tag.name in _LINES:
+            self._out.append("\n")
+        elif tag.name in _CELLS:
+            self._out.append(" ")
+
+    def _anchor(self, tag: Tag) -> None:
+        if not tag.closing:
+            self._links.append((_attribute(tag.attributes.get("href") or ""), len(self._out)))
+            return
+        if not self._links:
+            return
+        address, start = self._links.pop()
+        words = "".join(self._out[start:]).strip()
+        bare = re.sub(r"^(https?://|mailto:)|/$", "", address)
+        if address and not address.startswith("#") and words not in {address, bare}:
+            self._out.append(f" <{address}> " if words else f"{address} ")
+
+
+def _is_hidden(tag: Tag) -> bool:
+    style = tag.attributes.get("style") or ""
+    return (
+        bool(_HIDDEN_STYLE.search(style)) or tag.attributes.get("aria-hidden") == "true" or "hidden" in tag.attributes
+    )
+
+
+def _attribute(value: str) -> str:
+    """An attribute's value as text; its Jinja stays, the words around it are unescaped."""
+    return "".join(p.text if p.kind != "text" else _safe(html.unescape(p.text)) for p in split(value)).strip()
+
+
+def _safe(text: str) -> str:
+    """What unescaping made look like Jinja is text still."""
+    return f"{{% raw %}}{text}{{% endraw %}}" if _DELIMITER.search(text) else text
