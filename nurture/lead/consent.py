@@ -17,7 +17,8 @@ from typing import Any, Literal
 import msgspec
 
 State = Literal["none", "requested", "granted", "withdrawn", "expired", "objected"]
-Action = Literal["request", "grant", "confirm", "withdraw", "object", "expire"]
+# confirm: the link of a confirmation mail was pressed · renew: the same link in any other mail (`links.confirm`)
+Action = Literal["request", "grant", "confirm", "renew", "withdraw", "object", "expire"]
 By = Literal["person", "api", "import", "campaign", "operator", "engine"]
 Basis = Literal["consent", "soft_opt_in", "legitimate_interest", "service"]
 
@@ -54,7 +55,7 @@ class Declaration(msgspec.Struct, frozen=True):
     actor: str  # person, the key's name, the campaign's name, the operator
     occurred_at: datetime
     proof: Proof
-    basis: Basis = "consent"
+    basis: Basis | None = None  # None: the topic's own
 
 
 class Next(msgspec.Struct, frozen=True):
@@ -94,6 +95,10 @@ def judge(state: State, action: Action, by: By) -> Next | Same | ConsentRefused:
             if state == "requested":
                 return Next("granted", "confirmed")
             return Same(state) if state == "granted" else ConsentRefused("nothing was waiting to be confirmed")
+        case "renew":
+            if left:
+                return ConsentRefused("they left after this mail was sent; a form asks anew")
+            return Next("granted", "confirmed" if state == "requested" else "renewed")
         case _:
             return _grant(state, by, left)
 

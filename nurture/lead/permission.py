@@ -44,6 +44,7 @@ class Standing(msgspec.Struct, frozen=True):
     expires_at: datetime | None
     scopes: Collection[str]
     country: str | None
+    countries: Collection[str] = ()  # of a legitimate interest: the only ones the project claims it in
 
 
 def judge_service(has_address: bool, restricted: bool, scopes: Collection[str]) -> str:
@@ -71,7 +72,8 @@ def _forbidden(standing: Standing, now: datetime) -> bool:
     land = (standing.country or "").strip().upper()
     match standing.basis:
         case "legitimate_interest":
-            return len(land) != 2 or land in _CONSENT_LANDS
+            claimed = not standing.countries or land in standing.countries
+            return len(land) != 2 or land in _CONSENT_LANDS or not claimed
         case "soft_opt_in":
             return land == "CA" and standing.since is not None and standing.since + _CASL_IMPLIED <= now
         case _:

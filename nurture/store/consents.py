@@ -1,19 +1,16 @@
-"""The present state of consent, and what follows from it for a batch of leads."""
+"""The present state of consent per lead and topic; whether one may write is `store.permissions`'."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from nurture.campaign.project import Project
 from nurture.lead.consent import State
 from nurture.lead.lead import LeadId
-from nurture.lead.permission import Standing, judge_service, judge_topic
 from nurture.store.database import Transaction
 from nurture.store.suppressions import scopes
 from nurture.store.tables import consents, leads
@@ -21,7 +18,8 @@ from nurture.store.tables import consents, leads
 
 @dataclass(slots=True)
 class Consent:
-    """One row. `requests` counts confirmation mails since the last answer, `requested_at` is the latest of them."""
+    """One row. `requests` counts confirmation mails since the person last agreed (a no keeps the count: nobody may be
+    asked again and again), `requested_at` is the latest of them."""
 
     lead: LeadId
     topic: str
@@ -46,14 +44,6 @@ class Person:
     restricted: bool
     consents: dict[str, Consent] = field(default_factory=dict)
     scopes: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """`ok` or the reason for the no: for service mail, and per topic."""
-
-    service: str
-    topics: dict[str, str]
 
 
 _CONSENT = [
@@ -102,32 +92,3 @@ def due_to_expire(tx: Transaction, now: datetime, limit: int) -> list[tuple[Lead
     c = consents.c
     query = select(c.lead_id, c.topic).where(c.state == "granted", c.expires_at.is_not(None), c.expires_at <= now)
     return [(row[0], row[1]) for row in tx.execute(query.order_by(c.lead_id, c.topic).limit(limit))]
-
-
-def permissions(
-    tx: Transaction, project: Project, lead_ids: Sequence[LeadId], topics: Iterable[str], now: datetime
-) -> dict[LeadId, Permission]:
-    """Whether these leads may be mailed now, for service and on each topic, in three queries for all of them."""
-    wanted = list(topics)
-    bases = {topic: project.topics[topic].basis if topic in project.topics else "consent" for topic in wanted}
-    answers = {}
-    for person in people(tx, lead_ids).values():
-        has_address = person.email is not None
-        per_topic = {topic: judge_topic(topic, bases[topic], standing(person, topic), now) for topic in wanted}
-        answers[person.id] = Permission(judge_service(has_address, person.restricted, person.scopes), per_topic)
-    return answers
-
-
-def standing(person: Person, topic: str) -> Standing:
-    """What is known of this person for this topic, as `lead.permission` judges it."""
-    consent: Any = person.consents.get(topic)
-    return Standing(
-        has_address=person.email is not None,
-        restricted=person.restricted,
-        state=consent.state if consent else "none",
-        since=consent.since if consent else None,
-        basis=consent.basis if consent else None,
-        expires_at=consent.expires_at if consent else None,
-        scopes=person.scopes,
-        country=person.country,
-    )

@@ -1,9 +1,9 @@
 """The consent ledger: append-only proof, one chain of entries per person, that shows when somebody tampered with it.
 
 An entry's hash is SHA-256 over the hash before it and the canonical JSON (sorted keys, no spaces, instants as fixed
-UTC text; after RFC 8785) of all its columns. Personal columns enter as a keyed commitment, so that erasing a person leaves
-the chain whole (trust C4). Each chain's end is a head row with its length, its last hash and a MAC by the secret; 64
-guard rows bind the heads together, so that a whole chain cannot vanish with its head. `verify` needs nothing else.
+UTC text; after RFC 8785) of all its columns. Personal columns enter as a keyed commitment, so that erasing a person
+leaves the chain whole (trust C4). Each chain's end is a head row with its length, its last hash and a MAC by the
+secret; 64 guard rows bind the heads together, so that no chain vanishes with its head. `ledger_check` reads it all.
 """
 
 from __future__ import annotations

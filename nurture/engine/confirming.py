@@ -1,0 +1,117 @@
+"""Double opt-in: the confirmation mail, how often it may be sent, and what its link proves (trust C7, C8, X18)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from nurture.campaign.project import Project
+from nurture.journey.timing import shift
+from nurture.lead.consent import ConsentRefused, Declaration, Proof
+from nurture.lead.lead import LeadId, shard_of
+from nurture.store import outbox
+from nurture.store.consents import Consent, Person
+from nurture.store.database import Transaction
+
+TEMPLATE = "consent/confirm"
+
+
+@dataclass(slots=True)
+class Mailing:
+    """One confirmation mail; it names every topic that was asked for together."""
+
+    lead: LeadId
+    address: str
+    lane: str
+    topics: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Confirming:
+    """An address gets one confirmation mail in `every` and `most` of them until it agrees; a link serves `within`."""
+
+    every: timedelta = timedelta(hours=24)
+    most: int = 3
+    within: timedelta = timedelta(days=7)
+
+    def may_ask(self, person: Person, now: datetime) -> bool:
+        """Whether one more mail may go to this person's address, over all topics."""
+        if not person.email:
+            return False
+        asked = [c for c in person.consents.values() if c.requested_at is not None and c.requests]
+        latest = max((c.requested_at for c in asked if c.requested_at), default=None)
+        if latest is not None and now - latest < self.every:
+            return False
+        return max((c.requests for c in asked), default=0) < self.most
+
+    def too_old(self, person: Person, said: Declaration, now: datetime) -> ConsentRefused | None:
+        """Whether the pressed link no longer speaks for the request that stands: asked too long ago, or before the
+        address changed. `evidence["request"]` is the link's."""
+        row = person.consents.get(said.topic)
+        if row is None or row.state != "requested":
+            return None
+        request = (said.proof.evidence or {}).get("request")
+        if not isinstance(request, int):
+            return ConsentRefused("the link belongs to no request")
+        if request < int(row.since.timestamp()) or now.timestamp() - request > self.within.total_seconds():
+            return ConsentRefused("the link is too old; ask again")
+        return None
+
+    def with_request(self, said: Declaration, request: dict[str, Any] | None) -> Declaration:
+        """The confirmation holds proof of both steps: the text agreed to is the request's."""
+        if request is None:
+            return said
+        names = ("recorded_at", "ip", "user_agent", "page", "method", "wording_version", "hash")
+        evidence = {**(said.proof.evidence or {}), "requested": {name: request[name] for name in names}}
+        proof = msgspec.structs.replace(
+            said.proof,
+            evidence=evidence,
+            wording=said.proof.wording or request["wording"],
+            wording_version=said.proof.wording_version or request["wording_version"],
+            locale=said.proof.locale or request["locale"],
+        )
+        return msgspec.structs.replace(said, proof=proof)
+
+    def new_address(self, lead: LeadId, topic: str, now: datetime) -> Declaration:
+        """The declaration that a changed address makes (S29)."""
+        return Declaration(lead, topic, "request", "engine", "engine", now, Proof(method="new address"))
+
+    def send(self, tx: Transaction, mails: Sequence[Mailing], project: Project, now: datetime) -> None:
+        """Put the mails into the outbox: service mails, on their topic, so that a no cancels them."""
+        expires = shift(now, project.expires_after, project.zone)
+        outbox.insert(
+            tx,
+            [
+                {
+                    "lead_id": mail.lead,
+                    "shard": shard_of(mail.lead),
+                    "kind": outbox.CONFIRM,
+                    "template": TEMPLATE,
+                    "service": True,
+                    "topic": mail.topics[0],
+                    "options": {"topics": mail.topics, "requests": {t: request_of(now) for t in mail.topics}},
+                    "lane": mail.lane,
+                    "due": now,
+                    "released_at": now,
+                    "expires_at": expires,
+                }
+                for mail in mails
+            ],
+        )
+
+
+def request_of(instant: datetime) -> int:
+    """How a link names the request it confirms: the second it was made in."""
+    return int(instant.timestamp())
+
+
+def asked_with(person: Person, topic: str) -> list[Consent]:
+    """The requests that one confirmation mail was about, `topic` among them."""
+    mine = person.consents.get(topic)
+    if mine is None or mine.state != "requested":
+        return []
+    return [c for c in person.consents.values() if c.state == "requested" and c.requested_at == mine.requested_at]
