@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     FromClause,
     Numeric,
@@ -64,19 +65,22 @@ class Plain:
     instant: Sql | None = None
 
 
+_NO_TEXT, _NO_NUMBER, _NO_TRUTH = cast(null(), Text), cast(null(), Numeric), cast(null(), Boolean)
+
+
 def text_column(column: Sql) -> Plain:
-    return Plain(column.is_not(None), column, column, null(), null())
+    return Plain(column.is_not(None), column, column, _NO_NUMBER, _NO_TRUTH)
 
 
 def number_column(column: Sql) -> Plain:
-    return Plain(column.is_not(None), null(), null(), column, null())
+    return Plain(column.is_not(None), _NO_TEXT, _NO_TEXT, column, _NO_TRUTH)
 
 
 def instant_column(column: Sql) -> Plain:
-    return Plain(column.is_not(None), null(), null(), null(), null(), column)
+    return Plain(column.is_not(None), _NO_TEXT, _NO_TEXT, _NO_NUMBER, _NO_TRUTH, column)
 
 
-MISSING = Plain(false(), null(), null(), null(), null())
+MISSING = Plain(false(), _NO_TEXT, _NO_TEXT, _NO_NUMBER, _NO_TRUTH)
 
 
 class Dialect(Protocol):
