@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from nurture.engine import deals, stages
+from nurture.engine import consent, deals, stages
 from nurture.engine.enter import Candidate, enter
 from nurture.engine.points import add_points
 from nurture.engine.turn import Turn
@@ -19,6 +19,7 @@ from nurture.journey import effects as does
 from nurture.journey.effects import AnyEffect
 from nurture.journey.enrollment import Enrollment
 from nurture.journey.timing import shift
+from nurture.lead.consent import Declaration, Proof
 from nurture.lead.lead import split_traits
 from nurture.mail.provider import provider_of
 from nurture.store import changes, outbox
@@ -63,9 +64,8 @@ def _messages(turn: Turn, done: Iterable[Done]) -> Iterable[dict[str, Any]]:
                     # One row a colleague: the step's key holds for the first, the others add their number.
                     yield row | {"template": effect.template, "step": effect.step if not n else f"{effect.step}@{n}"}
             case does.CallWebhook():
-                options = {"webhook": effect.webhook, "body": effect.body}
-                row = _row(turn, e, effect, now, "call", None)
-                yield row | {"options": options, "lane": f"webhook:{effect.webhook}", "expires_at": effect.until}
+                row = _row(turn, e, effect, now, "call", None) | {"lane": f"webhook:{effect.webhook}"}
+                yield row | {"options": {"webhook": effect.webhook, "body": effect.body}, "expires_at": effect.until}
             case _:
                 pass
 
@@ -201,7 +201,20 @@ def _deals(turn: Turn, done: Sequence[Done]) -> None:
 
 
 def _consent(turn: Turn, done: Sequence[Done]) -> None:
-    for e, effect, now in done:
-        action = "request" if isinstance(effect, does.RequestConsent) else "expire"
-        assert isinstance(effect, (does.RequestConsent, does.ExpireConsent))
-        turn.consent(e.lead, effect.topic, action, now, f"campaign {e.campaign}")
+    said = [
+        Declaration(
+            lead=e.lead,
+            topic=effect.topic,
+            action="request" if isinstance(effect, does.RequestConsent) else "expire",
+            by="campaign",
+            actor=e.campaign,
+            occurred_at=now,
+            proof=Proof(method="campaign", source=f"{e.campaign}/{effect.step}"),
+        )
+        for e, effect, now in done
+        if isinstance(effect, (does.RequestConsent, does.ExpireConsent))
+    ]
+    if said:
+        consent.change(turn.tx, said, turn.live.consent_rules, max(now for _, _, now in done))
+        for declaration in said:
+            turn.touch(declaration.lead, "consent")

@@ -21,7 +21,10 @@ from nurture.campaign.plan import (
     WaitFor,
 )
 from nurture.campaign.project import Project
+from nurture.engine.consent import ConsentRules
 from nurture.journey.reads import event_touches, facets
+from nurture.lead.keyring import Keyring
+from nurture.mail.provider import provider_of
 from nurture.store import versions
 from nurture.store.conditions import Asker
 from nurture.store.database import Transaction
@@ -69,6 +72,7 @@ class Live:
     plans: dict[tuple[str, str], Plan]
     templates: dict[str, str]
     asker: Asker
+    keyring: Keyring
     _facets: dict[Condition, frozenset[str]] = field(default_factory=dict)
     _watches: dict[tuple[str, str], Watch] = field(default_factory=dict)
 
@@ -170,7 +174,12 @@ class Live:
         """Whether any condition looks at what others of the lead's company did."""
         return "account" in self._heard
 
-    @cached_property
+    @property
+    def consent_rules(self) -> ConsentRules:
+        """What a change of consent is judged by now."""
+        return ConsentRules(self.project, self.keyring, self.withdrawal, provider_of)
+
+    @property
     def withdrawal(self) -> dict[tuple[str, str], str]:
         """(campaign, version) → the topic whose withdrawal ends its enrollments."""
         return {
@@ -178,7 +187,7 @@ class Live:
         }
 
 
-def load_live(tx: Transaction, before: Live | None = None) -> Live | None:
+def load_live(tx: Transaction, keyring: Keyring, before: Live | None = None) -> Live | None:
     """What is live now; `before` itself where nothing was deployed since; None where nothing ever was."""
     if before is not None and versions.generation(tx) == before.generation:
         return before
@@ -196,4 +205,5 @@ def load_live(tx: Transaction, before: Live | None = None) -> Live | None:
         plans=versions.plans(tx, sorted(wanted)),
         templates=versions.live_templates(tx),
         asker=Asker(deployment.project),
+        keyring=keyring,
     )

@@ -32,7 +32,8 @@ def react_batch(tx: Transaction, live: Live, scope: Scope, now: datetime, limit:
     arrived = acceptance.arrivals(tx, scope, limit)
     fired = timers.due(tx, scope, now, limit)
     queues: dict[int, deque[Item]] = defaultdict(deque)
-    for item in sorted([*arrived, *fired], key=_order):
+    items: list[Item] = [*arrived, *fired]
+    for item in sorted(items, key=_order):
         queues[item.lead].append(item)
     while queues:
         quiet, playing = [], []
@@ -64,7 +65,7 @@ def _play(tx: Transaction, live: Live, quiet: Sequence[Arrival], playing: Sequen
     if not events and not fired:
         return
     turn = Turn(tx, live)
-    turn.load([item.lead for item in [*events, *fired]])
+    turn.load([*(e.lead for e in events), *(t.lead for t in fired)])
     events = [e for e in events if e.lead in turn.leads]
     happened = [
         Happened(e.lead, min(e.accepted_at, now), e.id, e.name, e.at, e.properties, fact=e.fact) for e in events

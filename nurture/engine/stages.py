@@ -31,7 +31,7 @@ def move(
         {
             "lead_id": lead,
             "funnel": verdict.funnel,
-            "from_stage": verdict.source,
+            "from_stage": verdict.origin,
             "to_stage": to,
             "at": at,
             "cause": cause,
@@ -45,6 +45,6 @@ def move(
         lead,
         "stage.entered",
         at,
-        {"stage": to, "funnel": verdict.funnel, "from": verdict.source, "cause": cause, "reason": reason},
+        {"stage": to, "funnel": verdict.funnel, "from": verdict.origin, "cause": cause, "reason": reason},
     )
     return verdict

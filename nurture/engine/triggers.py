@@ -13,7 +13,7 @@ from nurture.campaign.plan import Plan, Trigger
 from nurture.engine.live import Watch
 from nurture.engine.turn import Turn
 from nurture.engine.writing import Decided, write
-from nurture.journey import causes
+from nurture.journey import happened
 from nurture.journey.effects import Decision
 from nurture.journey.enrollment import Enrollment, same_key
 from nurture.store import enrollments
@@ -73,7 +73,7 @@ def _decide(turn: Turn, plan: Plan, e: Enrollment, h: Happened, held: set[str]) 
     """Goal before exit before wait: who bought and left has bought (S3)."""
     if "goal" in held:
         by_event = plan.goal is not None and plan.goal.trigger.event is not None
-        return causes.goal_reached(
+        return happened.goal_reached(
             plan,
             turn.live.project,
             e,
@@ -84,9 +84,9 @@ def _decide(turn: Turn, plan: Plan, e: Enrollment, h: Happened, held: set[str]) 
         )
     numbers = sorted(int(place[5:]) for place in held if place.startswith("exit:"))
     if numbers:
-        return causes.exit_reached(e, plan.exits[numbers[0]])
+        return happened.exit_reached(e, plan.exits[numbers[0]])
     if f"wait:{e.step}" in held and not h.fact:
-        return causes.came(plan, e, h.now) or causes.matched(plan, e, h.now)
+        return happened.came(plan, e, h.now) or happened.matched(plan, e, h.now)
     return None
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from nurture.engine import effects
 from nurture.engine.turn import Turn
-from nurture.journey import causes
+from nurture.journey import happened
 from nurture.journey.effects import Decision, Record
 from nurture.journey.enrollment import Enrollment
 from nurture.store import enrollments, outbox, timers
@@ -62,7 +62,7 @@ def write(turn: Turn, decided: Sequence[Decided]) -> None:
 
 def leave(turn: Turn, leaving: Sequence[tuple[Enrollment, str, datetime]]) -> None:
     """These leave for a reason of the engine's own; those already ended are left alone."""
-    found = [(e, causes.left(e, reason), now) for e, reason, now in leaving]
+    found = [(e, happened.left(e, reason), now) for e, reason, now in leaving]
     write(turn, [Decided(e, decision, now) for e, decision, now in found if decision is not None])
 
 
