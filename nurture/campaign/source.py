@@ -256,7 +256,8 @@ class _Composer:
 
     def _mark(self, event: yaml.Event) -> Mark:
         start, end = event.start_mark, event.end_mark
-        assert start is not None and end is not None  # events of a parsed text have both
+        assert start is not None  # events of a parsed text have both
+        assert end is not None
         width = end.column - start.column if end.line == start.line else 200
         return Mark(self._file, start.line + 1, start.column + 1, max(1, width))
 

@@ -15,20 +15,17 @@ BUILT_IN = ("consent/confirm",)
 
 def check_own(spec: CampaignSpec, findings: Findings) -> None:
     """Mails this campaign's conditions and tests name must be mails it sends."""
-    sent = _mails(spec)
-    replaced = {
-        step.step.template: step.step.id
-        for step in spec.every_step()
-        if isinstance(step.step, plan.Notify) and step.written
-    }
+    sent, told = _mails(spec), _told(spec)
     for ref in spec.references:
         if ref.kind == "own mail" and ref.name not in sent:
             hint = "only mails of this campaign count here; 'of: all' counts every campaign's"
             _unknown(ref, "N315", "mail of this campaign", sent, findings, hint)
-        if ref.kind == "expected" and ref.name not in {*sent, *_notices(spec)}:
-            _unknown(ref, "N606", "mail or notice of this campaign", [*sent, *_notices(spec)], findings)
-        elif ref.kind == "expected" and (written := replaced.get(ref.name)):
-            findings.add(ref.mark, "N606", f"this step has the id '{written}', which takes the template's place")
+        if ref.kind == "expected" and ref.name not in told.values():
+            if ref.name in told:
+                hint = f"write '{told[ref.name]}', the step's id, in place of its template"
+                findings.add(ref.mark, "N606", f"the step that sends '{ref.name}' has an id", hint)
+            else:
+                _unknown(ref, "N606", "mail or notice of this campaign", told.values(), findings)
 
 
 def check_campaigns(specs: list[CampaignSpec], known: set[str], findings: Findings) -> None:
@@ -55,9 +52,17 @@ def _mails(spec: CampaignSpec) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _notices(spec: CampaignSpec) -> list[str]:
-    notices = [step.step for step in spec.every_step() if isinstance(step.step, plan.Notify)]
-    return list(dict.fromkeys(name for notice in notices for name in (notice.id, notice.template)))
+def _told(spec: CampaignSpec) -> dict[str, str]:
+    """What tests call each mail and notice: the step's id, by its id and by the templates it prints."""
+    told: dict[str, str] = {}
+    for step in (s.step for s in spec.every_step()):
+        if isinstance(step, plan.Send):
+            told |= {template: step.id for template, _ in step.variants if template not in told}
+        elif isinstance(step, plan.Notify):
+            told.setdefault(step.template, step.id)
+        if isinstance(step, plan.Send | plan.Notify):
+            told[step.id] = step.id
+    return told
 
 
 def _unknown(ref: Reference, code: str, what: str, known: Iterable[str], findings: Findings, hint: str = "") -> None:
