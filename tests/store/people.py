@@ -65,6 +65,7 @@ class World:
             "state": "waiting",
             "visit": 0,
             "entered_at": NOW - DAY,
+            "entry_at": NOW - DAY,
             "entry": {},
             "data": {},
             "arms": {},
