@@ -7,9 +7,10 @@ and consent that is there already leaves no trace. Who withdrew, objected or is 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -30,17 +31,21 @@ from nurture.store.imports import PastStage
 from nurture.store.leads import LeadCall, Resolved, upsert_leads
 
 SOURCE = "import"
+LEAD_CREATED = "lead.created"
+ENROLL_REQUESTED = "enroll.requested"
 UNKNOWN_LEAD = "its lead is not known; import leads first"
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What every batch of an import stands on. `trigger`: rows may start campaigns."""
+    """What every batch of an import stands on. `trigger`: rows may start campaigns; `enroll`: the campaign that the
+    leads of all rows are to enter."""
 
     rules: ConsentRules
     now: datetime
     file: str
     trigger: bool = False
+    enroll: str | None = None
 
     @property
     def project(self) -> Project:
@@ -86,8 +91,7 @@ def write_leads(tx: Transaction, ground: Ground, batch: Sequence[tuple[int, Lead
             written.notes.append((line, f"taken without its address: {r.refused['email']}"))
         if r.old_address is not None:
             address_changed(tx, r.lead, r.old_address, ground.rules, ground.now)
-    if ground.trigger:
-        _tell(tx, ground, past, moved, resolved)
+    _tell(tx, ground, past, moved, resolved)
     return written
 
 
@@ -143,18 +147,34 @@ def _declaration(lead: LeadId, said: ConsentDraft, ground: Ground, line: int) ->
 def _tell(
     tx: Transaction, ground: Ground, past: Iterable[PastStage], moved: set[LeadId], resolved: Iterable[Resolved]
 ) -> None:
-    """With `trigger` the engine hears of it as of a change made now."""
-
-    def happening(lead: LeadId, name: str, properties: dict[str, object]) -> Happening:
-        return Happening(lead, name, ground.now, ground.now, properties, source=SOURCE)
-
-    entered = {p.lead: p for p in past if p.lead in moved}
-    told = [
-        happening(p.lead, "stage.entered", {"stage": p.stage, "funnel": p.funnel, "cause": SOURCE})
-        for p in entered.values()
+    """Let the reaction pass know what changed: as facts, so that dates are armed and what holds now is known to hold,
+    and nothing starts; with `trigger` as changes made now."""
+    told: list[Happening] = []
+    created: set[LeadId] = set()
+    for r in resolved:
+        if r.created:
+            created.add(r.lead)
+            told.append(_happening(ground, r.lead, LEAD_CREATED, {}))
+        elif r.changed:
+            told.append(_happening(ground, r.lead, LEAD_CHANGED, r.changed))
+    cause = "person" if ground.trigger else SOURCE
+    told += [
+        _happening(ground, p.lead, "stage.entered", {"stage": p.stage, "funnel": p.funnel, "cause": cause})
+        for p in {p.lead: p for p in past if p.lead in moved}.values()
+        # Who is new has been told of as a whole; only a trigger wants the stage apart.
+        if ground.trigger or p.lead not in created
     ]
-    told += [happening(r.lead, LEAD_CHANGED, dict(r.changed)) for r in resolved if r.created or r.changed]
+    if ground.enroll is not None:
+        told += [_enrolling(ground, lead) for lead in dict.fromkeys(r.lead for r in resolved)]
     store_events(tx, told)
+
+
+def _happening(ground: Ground, lead: LeadId, name: str, properties: Mapping[str, Any]) -> Happening:
+    return Happening(lead, name, ground.now, ground.now, properties, fact=not ground.trigger, source=SOURCE)
+
+
+def _enrolling(ground: Ground, lead: LeadId) -> Happening:
+    return Happening(lead, ENROLL_REQUESTED, ground.now, ground.now, {"campaign": ground.enroll}, source=SOURCE)
 
 
 def write_events(tx: Transaction, ground: Ground, batch: Sequence[Spooled]) -> Written:
@@ -164,6 +184,7 @@ def write_events(tx: Transaction, ground: Ground, batch: Sequence[Spooled]) -> W
     accepted = accept_keys(tx, keys, ground.now)
     fresh = [s for s, answer in zip(batch, accepted, strict=True) if answer == "new"]
     resolved = _resolve(tx, ground, [_named(s.draft.who) for s in fresh])
+    # Without a trigger they are facts (S2): they count and end enrollments; the reaction pass gives them their order.
     happenings = [
         Happening(
             lead=r.lead,
@@ -176,10 +197,8 @@ def write_events(tx: Transaction, ground: Ground, batch: Sequence[Spooled]) -> W
         )
         for s, r in zip(fresh, resolved, strict=True)
     ]
-    if ground.trigger:
-        store_events(tx, happenings)
-    else:
-        imports.store_facts(tx, happenings)
+    _tell(tx, ground, [], set(), resolved)
+    store_events(tx, happenings)
     written.leads = list(dict.fromkeys(r.lead for r in resolved))
     for s, answer in zip(batch, accepted, strict=True):
         if answer == "clash":
@@ -230,6 +249,8 @@ def write_deals(tx: Transaction, ground: Ground, batch: Sequence[tuple[int, Deal
         elif after != before:
             changed[external] = after
     _write(tx, list(new.values()), list(changed.values()), there, ground.now)
+    if ground.enroll is not None:
+        store_events(tx, [_enrolling(ground, lead) for lead in dict.fromkeys(written.leads)])
     written.odd = _odd(tx, list({**there, **changed, **new}.values()))
     return written
 

@@ -31,7 +31,6 @@ from nurture.engine.rejects import Rejects
 from nurture.engine.rows import Table, fingerprint, open_table
 from nurture.engine.spool import Spool, Spooled
 from nurture.errors import LostRace
-from nurture.lead.lead import LeadId
 from nurture.store import imports
 from nurture.store.database import Database, Transaction
 
@@ -40,14 +39,13 @@ _TRIES = 5  # of a batch that lost a race against an endpoint
 _NAMED = 50  # undeclared properties a summary names
 
 Item = TypeVar("Item")
-ByLeads = Callable[[Transaction, Sequence[LeadId]], None]
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to import. `trigger`: rows may start campaigns. `enroll` puts a batch's leads into a campaign; `landed` is
-    called for every batch besides, in its transaction, so that dates are armed and what is true already is no news.
-    `progress` hears the phase and how much of it is done, 0–1."""
+    """What to import. `trigger`: rows may start campaigns; `enroll`: the campaign that the leads of the rows are to
+    enter. Both reach the engine as events that the reaction pass plays. `progress` hears the phase and how much of it
+    is done, 0–1."""
 
     kind: Kind
     path: Path
@@ -56,8 +54,7 @@ class Order:
     now: datetime
     dry_run: bool = False
     trigger: bool = False
-    enroll: ByLeads | None = None
-    landed: ByLeads | None = None
+    enroll: str | None = None
     progress: Callable[[str, float], None] = lambda phase, share: None
 
     @property
@@ -144,7 +141,7 @@ class _Run:
         self._rejects = rejects
         self._files = files
         self._drafts = Drafts(order.mapping, order.project, order.now)
-        self._ground = Ground(order.rules, order.now, order.path.name, order.trigger)
+        self._ground = Ground(order.rules, order.now, order.path.name, order.trigger, order.enroll)
         self._summary = Summary(order.kind, str(order.path), order.dry_run)
         self._usable = 0
 
@@ -212,7 +209,6 @@ class _Run:
             try:
                 with self._database.write() as tx:
                     written = write(tx, batch)
-                    self._after(tx, written)
                     self._mark(tx, import_id, self._usable + len(batch))
             except LostRace:
                 if attempt == _TRIES - 1:
@@ -224,13 +220,6 @@ class _Run:
 
     def _mark(self, tx: Transaction, import_id: int, rows: int, ended_at: datetime | None = None) -> None:
         imports.advance(tx, import_id, rows, rows, self._rejects.count, ended_at)
-
-    def _after(self, tx: Transaction, written: Written) -> None:
-        leads = list(dict.fromkeys(written.leads))
-        if self._order.landed is not None and leads:
-            self._order.landed(tx, leads)
-        if self._order.enroll is not None and leads:
-            self._order.enroll(tx, leads)
 
     def _take(self, written: Written) -> None:
         s = self._summary

@@ -11,11 +11,8 @@ import msgspec
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from nurture.lead.event import Happening
-from nurture.lead.lead import shard_of
 from nurture.store.database import Transaction, insert_rows
-from nurture.store.enrollments import open_of
-from nurture.store.tables import events, identities, imports, lead_stages, leads, shards, stage_moves
+from nurture.store.tables import identities, imports, lead_stages, leads, stage_moves
 
 CAUSE = "import"
 
@@ -83,45 +80,6 @@ def set_created(tx: Transaction, created: Mapping[int, datetime]) -> None:
         )
         at = bindparam("at", type_=leads.c.created_at.type)
         tx.execute(update(leads).where(older).values(created_at=at), rows)
-
-
-def store_facts(tx: Transaction, happenings: Sequence[Happening]) -> None:
-    """Store these facts in order (S2). They are seen at once, so that no pass need play them one by one; only where the
-    lead has an open enrollment, which a fact may end, are they left to the reaction pass."""
-    walking = {e.lead for e in open_of(tx, sorted({h.lead for h in happenings}))}
-    seen = [h for h in happenings if h.lead not in walking]
-    by_shard: dict[int, int] = defaultdict(int)
-    for h in seen:
-        by_shard[shard_of(h.lead)] += 1
-    last = {shard: _take(tx, shard, count) - count for shard, count in sorted(by_shard.items())}
-    rows = []
-    for h in happenings:
-        shard, seq = shard_of(h.lead), None
-        if h.lead not in walking:
-            seq = last[shard] = last[shard] + 1
-        rows.append(
-            {
-                "lead_id": h.lead,
-                "shard": shard,
-                "name": h.name,
-                "at": h.at,
-                "accepted_at": h.accepted_at,
-                "seq": seq,
-                "fact": True,
-                "source": h.source,
-                "properties": h.properties,
-            }
-        )
-    insert_rows(tx, events, rows)
-
-
-def _take(tx: Transaction, shard: int, count: int) -> int:
-    """The last of `count` numbers in the shard's order of acceptance; its row is the shard's lock."""
-    statement = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(shards)
-    raised = statement.values(shard=shard, seq=count).on_conflict_do_update(
-        index_elements=["shard"], set_={"seq": shards.c.seq + count}
-    )
-    return int(tx.execute(raised.returning(shards.c.seq)).scalar_one())
 
 
 class PastStage(msgspec.Struct, frozen=True):
