@@ -16,6 +16,7 @@ from nurture.journey.walk import Walk
 # A mail's outcome wakes what waits for it; this is for an outcome nobody told us of.
 EARLIER_MAIL_RETRY = timedelta(minutes=1)
 PAUSE_RETRY = timedelta(minutes=15)  # goals and exits by match count while paused, and are asked as often (S5, S26)
+NEXT_PASS = timedelta(seconds=1)  # after this one: a mail that stayed due at `now` would be asked again in it for ever
 PUNCTUAL = timedelta(minutes=1)  # the worker's own delay; above it a marketing mail is late in the sense of S21
 
 
@@ -40,7 +41,7 @@ def send(walk: Walk, step: Send) -> None:
     if walk.released or walk.facts.mail_underway:
         return _defer(walk, step, "earlier mail", walk.now + EARLIER_MAIL_RETRY)
     if late and walk.facts.late_marketing_done:
-        return _defer(walk, step, "earlier mail", walk.now)
+        return _defer(walk, step, "earlier mail", walk.now + NEXT_PASS)
     if walk.facts.paused and not step.service:
         return _defer(walk, step, "pause", walk.now + PAUSE_RETRY)
     if can > walk.now:

@@ -234,7 +234,7 @@ class TestOneAfterTheOther:
         of = plan(mail("a"))
         now = MONDAY + DAY
         decision = decide(of, enrolled(of), facts(late_marketing_done=True), now)
-        assert (kinds(decision), decision.after.wake, decision.after.due) == ([], now, MONDAY)
+        assert (kinds(decision), decision.after.wake, decision.after.due) == ([], now + timedelta(seconds=1), MONDAY)
 
     def test_s21_a_late_one_says_that_it_was_late(self) -> None:
         of = plan(mail("a"))
