@@ -188,7 +188,7 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
             isinstance(left, (int, float, Decimal)) and isinstance(right, (int, float, Decimal))
         ):
             raise SecurityError(f"'{operator}' is not available for these values")
-        elif operator == "*" and (abs(left) > _LARGEST_NUMBER or abs(right) > _LARGEST_NUMBER):
+        elif operator == "*" and max(abs(float(left)), abs(float(right))) > _LARGEST_NUMBER:
             raise TooLarge("a number grew too large")
         return self.binop_table[operator](left, right)
 
