@@ -11,6 +11,7 @@ import msgspec
 LONGEST_NAME = 200  # characters
 
 # The engine's own events that this part of the program writes.
+LEAD_CREATED = "lead.created"
 LEAD_CHANGED = "lead.changed"
 FORM_SUBMITTED = "form.submitted"
 CONSENT_REQUESTED = "consent.requested"

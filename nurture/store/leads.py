@@ -307,6 +307,7 @@ class _Batch:
             changed.update(said)
         if call.account is not None and person.row["account_id"] != call.account:
             person.set("account_id", call.account)
+            changed["account"] = call.account
 
     # --- writing ---
 
