@@ -1,7 +1,7 @@
-"""What comes from outside the walk: an event waited for, a webhook's answer, a mended template, a new version.
+"""What comes to a standing enrollment besides events: a webhook's answer, a template's error, a new version.
 
-Each function is pure. Those that end or move an enrollment give a Decision to write like any other, or None where the
-enrollment is not concerned. Goals and exits by event are the reaction pass's.
+Each function is pure and gives a Decision to write like any other, or None where the enrollment is not concerned.
+Events are in `happened`.
 """
 
 from __future__ import annotations
@@ -12,32 +12,15 @@ from typing import Any
 
 import msgspec
 
-from nurture.campaign.plan import END, Branch, Call, Plan, Repeat, Split, Trigger, Wait, WaitFor
-from nurture.journey.effects import Decision, End, Record
-from nurture.journey.enrollment import OWN, Enrollment, State
+from nurture.campaign.plan import END, Branch, Call, Plan, Repeat, Split, Wait, WaitFor
+from nurture.journey.effects import Decision, Record
+from nurture.journey.enrollment import OWN, Enrollment
 from nurture.journey.facts import Facts
+from nurture.journey.happened import end_now, onto, standing
 from nurture.journey.waits import time_over, wait_over
 from nurture.journey.walk import Walk
 
 _PASSIVE = (Wait, WaitFor, Repeat, Branch, Split)  # doing one twice does nothing twice
-
-
-# ---------------------------------------------------------------------------------------------------- events
-
-
-def awaited(plan: Plan, who: Enrollment) -> Trigger | None:
-    """The event this enrollment stands waiting for; None where it waits for none. Only events from then on count."""
-    step = _standing(plan, who)
-    if isinstance(step, WaitFor) and who.held == "event" and who.open and step.trigger.event is not None:
-        return step.trigger
-    return None
-
-
-def arrive(plan: Plan, who: Enrollment, now: datetime) -> Enrollment:
-    """The event waited for came: `decide` goes on to `then`, due now. One that waits for none comes back as it is."""
-    if awaited(plan, who) is None:
-        return who
-    return msgspec.structs.replace(who, held="came", due=now, wake=now)
 
 
 # ---------------------------------------------------------------------------------------------------- answers
@@ -50,7 +33,7 @@ def answered(plan: Plan, who: Enrollment, step: str, visit: int, answer: Any, no
     if call is None:
         return None
     kept = msgspec.structs.replace(who, data={**who.data, call.webhook: answer})
-    return _onto(plan, kept, call.next, now, Record("answered", step, detail=call.webhook))
+    return onto(plan, kept, call.next, now, Record("answered", step, detail=call.webhook))
 
 
 def call_failed(plan: Plan, who: Enrollment, step: str, visit: int, reason: str, now: datetime) -> Decision | None:
@@ -60,14 +43,14 @@ def call_failed(plan: Plan, who: Enrollment, step: str, visit: int, reason: str,
         return None
     record = Record("call_failed", step, reason, call.webhook)
     if call.or_exit:
-        return _end(who, "exited", f"{call.webhook} failed", record)
-    return _onto(plan, who, call.next, now, record)
+        return end_now(who, "exited", f"{call.webhook} failed", records=(record,))
+    return onto(plan, who, call.next, now, record)
 
 
 def _awaiting(plan: Plan, who: Enrollment, step: str, visit: int) -> Call | None:
-    standing = _standing(plan, who)
+    call = standing(plan, who)
     current = who.state == "waiting" and who.held == "answer" and (who.step, who.visit) == (step, visit)
-    return standing if current and isinstance(standing, Call) else None
+    return call if current and isinstance(call, Call) else None
 
 
 # ---------------------------------------------------------------------------------------------------- parking
@@ -171,27 +154,3 @@ def _targets(plan: Plan, index: int) -> list[int]:
             return [body, step.next]
         case _:
             return [step.next]
-
-
-# ---------------------------------------------------------------------------------------------------- shared
-
-
-def _standing(plan: Plan, who: Enrollment) -> object:
-    at = plan.index(who.step)
-    return None if at is None else plan.steps[at]
-
-
-def _onto(plan: Plan, who: Enrollment, target: int, now: datetime, record: Record) -> Decision:
-    """Reaches the target now, to be decided in the next pass; `due` stays."""
-    if target == END:
-        return _end(who, "finished", None, record)
-    after = msgspec.structs.replace(
-        who, step=plan.steps[target].id, visit=who.visit + 1, reached=now, wake=now, held=None
-    )
-    return Decision(after=after, records=(record,))
-
-
-def _end(who: Enrollment, state: State, reason: str | None, record: Record) -> Decision:
-    after = msgspec.structs.replace(who, state=state, wake=None, held=None)
-    ended = Record("ended", who.step, reason, state)
-    return Decision(after=after, records=(record, ended), end=End(state=state, reason=reason))

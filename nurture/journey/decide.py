@@ -11,7 +11,6 @@ import msgspec
 from nurture.campaign import plan as steps
 from nurture.campaign.plan import Branch, Plan, Repeat, Send, Split
 from nurture.journey import acts, waits
-from nurture.journey.causes import arrive
 from nurture.journey.draw import draw, point
 from nurture.journey.effects import Decision, End, Record
 from nurture.journey.enrollment import OWN, Enrollment
@@ -19,8 +18,6 @@ from nurture.journey.facts import Facts
 from nurture.journey.gate import PAUSE_RETRY, send
 from nurture.journey.reads import reads, route
 from nurture.journey.walk import AT_MOST, FactsNeeded, Walk
-
-__all__ = ["arrive", "decide"]
 
 
 def decide(plan: Plan, enrollment: Enrollment, facts: Facts, now: datetime, walked: int = 0) -> Decision:

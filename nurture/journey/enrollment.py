@@ -18,14 +18,13 @@ State = Literal[
 Held = Literal[
     "wait",  # by its own recipe: a wait, or a repeat between two rounds
     "event",  # a wait_for
-    "came",  # a wait_for whose event has come; `decide` goes on
     "answer",  # a webhook's
     "window",  # a send may go when the window opens
     "cap",  # … when the frequency cap allows one more
     "earlier mail",  # … when this enrollment's earlier mail has left, or another late one of this lead (S18, S21)
     "pause",  # … when the pause is lifted
 ]
-OWN = frozenset({"wait", "event", "came", "answer"})  # held by the step itself: its recipe has been timed already
+OWN = frozenset({"wait", "event", "answer"})  # held by the step itself: its recipe has been timed already
 
 
 class Enrollment(msgspec.Struct, frozen=True, kw_only=True):

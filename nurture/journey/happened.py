@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from nurture.campaign.plan import END, Exit, Plan, WaitFor
+from nurture.campaign.plan import END, AnyStep, Exit, Plan, WaitFor
 from nurture.campaign.project import Project
 from nurture.funnel.stages import Allowed, MoveRefused, judge_move
 from nurture.journey.effects import AnyEffect, Decision, End, MoveStage, Record
@@ -21,19 +21,18 @@ from nurture.journey.enrollment import Enrollment, State
 
 def came(plan: Plan, who: Enrollment, now: datetime) -> Decision | None:
     """The event waited for came: on to `then`, due now."""
-    step = _standing(plan, who)
-    waits = isinstance(step, WaitFor) and who.held == "event" and who.state == "waiting"
-    if not waits or not isinstance(step, WaitFor) or step.trigger.event is None:
+    step = standing(plan, who)
+    if not isinstance(step, WaitFor) or step.trigger.event is None or who.held != "event" or not who.open:
         return None
-    return _onto(plan, who, step.then, now, Record("came", who.step, step.trigger.event), due=now)
+    return onto(plan, who, step.then, now, Record("came", who.step, step.trigger.event), due=now)
 
 
 def matched(plan: Plan, who: Enrollment, now: datetime) -> Decision | None:
     """The condition waited for has become true: on to `then`, due now."""
-    step = _standing(plan, who)
-    if not isinstance(step, WaitFor) or step.trigger.match is None or who.held != "event" or who.state != "waiting":
+    step = standing(plan, who)
+    if not isinstance(step, WaitFor) or step.trigger.match is None or who.held != "event" or not who.open:
         return None
-    return _onto(plan, who, step.then, now, Record("came", who.step, "match"), due=now)
+    return onto(plan, who, step.then, now, Record("came", who.step, "match"), due=now)
 
 
 def goal_reached(
@@ -53,7 +52,7 @@ def goal_reached(
     if plan.goal is None or not who.open:
         return None
     if entry_happened is not None and happened < entry_happened:
-        return _end(who, "exited", "goal before entry")
+        return end_now(who, "exited", "goal before entry")
     effects: tuple[AnyEffect, ...] = ()
     records: tuple[Record, ...] = ()
     if plan.goal.move is not None:
@@ -61,7 +60,7 @@ def goal_reached(
     revenue = _amount(properties.get(plan.goal.value)) if plan.goal.value is not None else None
     currency = properties.get("currency")
     named = currency if isinstance(currency, str) and currency else project.currency
-    return _end(
+    return end_now(
         who,
         "goal",
         plan.goal.trigger.event,
@@ -98,25 +97,27 @@ def _amount(value: object) -> float | None:
 
 def exit_reached(who: Enrollment, item: Exit) -> Decision | None:
     """An exit's event came."""
-    return _end(who, "exited", item.reason) if who.open else None
+    return end_now(who, "exited", item.reason) if who.open else None
 
 
 def left(who: Enrollment, reason: str) -> Decision | None:
     """Out for a reason of the engine's: merged, erased, a deploy with `on_change: exit`, a date that changed."""
-    return _end(who, "exited", reason) if who.open else None
+    return end_now(who, "exited", reason) if who.open else None
 
 
-def _standing(plan: Plan, who: Enrollment) -> object:
+def standing(plan: Plan, who: Enrollment) -> AnyStep | None:
+    """The step it stands on; None where this version has no such step."""
     at = plan.index(who.step)
     return None if at is None else plan.steps[at]
 
 
-def _onto(
+def onto(
     plan: Plan, who: Enrollment, target: int, now: datetime, record: Record, due: datetime | None = None
 ) -> Decision:
-    """Reaches the target now, to be decided in the next pass."""
+    """It reaches the target now, to be decided in the next pass. Its `due` is the present step's unless named; a parked
+    one stays parked there."""
     if target == END:
-        return _end(who, "finished", None, records=(record,))
+        return end_now(who, "finished", None, records=(record,))
     after = msgspec.structs.replace(
         who,
         step=plan.steps[target].id,
@@ -129,7 +130,7 @@ def _onto(
     return Decision(after=after, records=(record,))
 
 
-def _end(
+def end_now(
     who: Enrollment,
     state: State,
     reason: str | None,
@@ -139,6 +140,7 @@ def _end(
     revenue: float | None = None,
     currency: str | None = None,
 ) -> Decision:
+    """It ends here, after what the records say."""
     after = msgspec.structs.replace(who, state=state, wake=None, held=None)
     ended = Record("ended", who.step, reason, state)
     end = End(state=state, reason=reason, revenue=revenue, currency=currency)

@@ -49,14 +49,11 @@ def wait(walk: Walk, step: Wait) -> None:
 
 
 def wait_for(walk: Walk, step: WaitFor) -> None:
-    """Until the event came (`causes.arrive`), the match holds or the time is over.
+    """Until the match holds or the time is over; an event's coming is `happened.came`.
 
     A match is satisfied at once by what is already true, and asked once more when the time is over: who has done it by
     then is not told to do it.
     """
-    if walk.held == "came":
-        walk.note("came", step.trigger.event)
-        return walk.go(step.then)
     matched = step.trigger.match is not None and walk.ask(step.trigger.match)
     if walk.held == "event":
         if matched:

@@ -1,4 +1,4 @@
-"""What comes from outside: events waited for, answers, mended templates, new versions, keys."""
+"""What comes from outside: answers, mended templates, new versions; and keys."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from nurture.campaign import plan as p
-from nurture.journey.causes import answered, awaited, call_failed, migrated, parked, unparked
-from nurture.journey.decide import arrive, decide
+from nurture.journey.causes import answered, call_failed, migrated, parked, unparked
+from nurture.journey.decide import decide
 from nurture.journey.enrollment import Enrollment, key_text, older, same_key
 from tests.unit.journey.made import MONDAY, OFFICE, at, d, enrolled, facts, kinds, mail, names, plan
 
@@ -18,34 +18,6 @@ DAY = timedelta(days=1)
 
 def stood(of: p.Plan, **more: object) -> Enrollment:
     return decide(of, enrolled(of, **more), facts(), MONDAY).after  # type: ignore[arg-type]
-
-
-class TestAnEventWaitedFor:
-    def of(self, then: int = 1) -> p.Plan:
-        wait = p.WaitFor(id="w", trigger=p.Trigger(event="order"), up_to=d("3d"), then=then, otherwise=2)
-        return plan(wait, mail("yes"), mail("no"), linked=False)
-
-    def test_it_goes_on_to_then_due_when_it_came(self) -> None:
-        woken = arrive(self.of(), stood(self.of()), MONDAY + DAY)
-        decision = decide(self.of(), woken, facts(), MONDAY + DAY)
-        assert names(decision)[:2] == ["came order", "released yes"]
-        assert decision.effects[0].due == MONDAY + DAY  # type: ignore[union-attr]
-
-    def test_it_may_be_the_last_thing_that_happens(self) -> None:
-        woken = arrive(self.of(then=-1), stood(self.of()), MONDAY + DAY)
-        assert decide(self.of(then=-1), woken, facts(), MONDAY + DAY).after.state == "finished"
-
-    def test_s26_one_that_came_while_paused_counts_afterwards(self) -> None:
-        woken = arrive(self.of(), stood(self.of()), MONDAY + DAY)
-        paused = decide(self.of(), woken, facts(paused="all"), MONDAY + DAY).after
-        assert names(decide(self.of(), paused, facts(), MONDAY + 9 * DAY))[0] == "came order"
-
-    def test_an_enrollment_elsewhere_does_not_move(self) -> None:
-        of = plan(p.Wait(id="w", duration=d("1d")), mail("a"))
-        assert arrive(of, stood(of), MONDAY) == stood(of)
-
-    def test_an_ended_one_waits_for_nothing(self) -> None:
-        assert awaited(self.of(), enrolled(self.of(), state="exited", held="event")) is None
 
 
 class TestAnswers:
