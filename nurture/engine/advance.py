@@ -38,14 +38,14 @@ class Pass:
 
 
 def advance_batch(
-    tx: Transaction, live: Live, scope: Scope, now: datetime, ran: Pass | None = None, limit: int = BATCH
+    tx: Transaction, live: Live, scope: Scope, ran: Pass | None = None, limit: int = BATCH
 ) -> int:
     """Decide who is due in this scope, one enrollment of each lead; how many were decided. 0 means nobody is due."""
-    due = enrollments.due(tx, scope, now, limit)
+    due = enrollments.due(tx, scope, limit)
     first: dict[int, Enrollment] = {}
     for e in due:
         first.setdefault(e.lead, e)
-    advance(tx, live, [(e, now) for e in first.values()], ran or Pass())
+    advance(tx, live, [(e, scope.of(e.lead)) for e in first.values()], ran or Pass())
     return len(first)
 
 

@@ -20,9 +20,11 @@ from nurture.store.conditions import Row
 from nurture.store.timers import Timer
 
 
-def arm(turn: Turn, at: Mapping[int, datetime], campaigns: Iterable[str], *, existing: bool) -> None:
+def arm(
+    turn: Turn, at: Mapping[int, datetime], campaigns: Iterable[str], *, existing: bool, keep: bool = False
+) -> None:
     """Set the timers of these leads, each as of its own instant. With `existing` those for whom a `match` holds now
-    enter; without it, what holds is taken as known."""
+    enter; without it, what holds is taken as known. `keep` leaves known who was known before (S12)."""
     turn.load(at)
     for name in sorted(campaigns):
         match turn.live.plan(name).enter:
@@ -31,7 +33,7 @@ def arm(turn: Turn, at: Mapping[int, datetime], campaigns: Iterable[str], *, exi
             case EnterSchedule() as spec:
                 arm_schedule(turn, at, name, spec)
             case EnterMatch() as spec:
-                look(turn, at, name, spec, baseline=not existing)
+                look(turn, at, name, spec, baseline=not existing, keep=keep)
             case _:
                 pass
 
@@ -99,7 +101,9 @@ def arm_schedule(turn: Turn, at: Mapping[int, datetime], name: str, spec: EnterS
     timers.put(turn.tx, wanted)
 
 
-def look(turn: Turn, at: Mapping[int, datetime], name: str, spec: EnterMatch, *, baseline: bool = False) -> None:
+def look(
+    turn: Turn, at: Mapping[int, datetime], name: str, spec: EnterMatch, *, baseline: bool = False, keep: bool = False
+) -> None:
     """Ask a `match` for these leads, each at its own instant: false → true enters (S12). Arms the next look where time
     alone may turn the answer."""
     lead_ids = list(at)
@@ -113,7 +117,7 @@ def look(turn: Turn, at: Mapping[int, datetime], name: str, spec: EnterMatch, *,
     for lead, (answer, edge) in zip(lead_ids, answers, strict=True):
         if answer[0] and lead not in was:
             became.append(lead)
-        elif not answer[0] and lead in was:
+        elif not answer[0] and lead in was and not keep:
             ceased.append(lead)
         if edge is not None:
             due = on_grid(max(edge, at[lead] + timedelta(microseconds=1)), every)

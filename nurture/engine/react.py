@@ -27,10 +27,10 @@ BATCH = 1_000
 Item = Arrival | Timer
 
 
-def react_batch(tx: Transaction, live: Live, scope: Scope, now: datetime, limit: int = BATCH) -> int:
+def react_batch(tx: Transaction, live: Live, scope: Scope, limit: int = BATCH) -> int:
     """Play what is new in this scope; how many items were played. 0 means that nothing is new."""
     arrived = acceptance.arrivals(tx, scope, limit)
-    fired = timers.due(tx, scope, now, limit)
+    fired = timers.due(tx, scope, limit)
     queues: dict[int, deque[Item]] = defaultdict(deque)
     items: list[Item] = [*arrived, *fired]
     for item in sorted(items, key=_order):
@@ -45,7 +45,7 @@ def react_batch(tx: Transaction, live: Live, scope: Scope, now: datetime, limit:
             playing.append(queue.popleft())
             if not queue:
                 del queues[lead]
-        _play(tx, live, [i for i in quiet if isinstance(i, Arrival)], playing, now)
+        _play(tx, live, [i for i in quiet if isinstance(i, Arrival)], playing, scope)
     return len(arrived) + len(fired)
 
 
@@ -56,7 +56,7 @@ def _order(item: Item) -> tuple[datetime, int, int]:
     return item.due, 1, item.id
 
 
-def _play(tx: Transaction, live: Live, quiet: Sequence[Arrival], playing: Sequence[Item], now: datetime) -> None:
+def _play(tx: Transaction, live: Live, quiet: Sequence[Arrival], playing: Sequence[Item], scope: Scope) -> None:
     """One round."""
     events = [item for item in playing if isinstance(item, Arrival)]
     fired = _still_due(tx, [item for item in playing if isinstance(item, Timer)])
@@ -68,7 +68,7 @@ def _play(tx: Transaction, live: Live, quiet: Sequence[Arrival], playing: Sequen
     turn.load([*(e.lead for e in events), *(t.lead for t in fired)])
     events = [e for e in events if e.lead in turn.leads]
     happened = [
-        Happened(e.lead, min(e.accepted_at, now), e.id, e.name, e.at, e.properties, fact=e.fact) for e in events
+        Happened(e.lead, min(e.accepted_at, scope.of(e.lead)), e.id, e.name, e.at, e.properties, fact=e.fact) for e in events
     ]
     for e in events:
         turn.touch(e.lead, *event_touches(e.name))

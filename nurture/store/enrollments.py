@@ -140,7 +140,7 @@ def open_in(tx: Transaction, campaign: str, lead_ids: Sequence[int]) -> list[Enr
     return [_read(row) for row in tx.execute(query)]
 
 
-def due(tx: Transaction, scope: Scope, now: datetime, limit: int) -> list[Enrollment]:
+def due(tx: Transaction, scope: Scope, limit: int) -> list[Enrollment]:
     """Enrollments to be looked at, in the order of S20: earliest due, higher priority, campaign, key.
 
     Uses ix_enrollments_wake. A lead may come several times; the caller decides one of each lead in a pass.
@@ -149,11 +149,12 @@ def due(tx: Transaction, scope: Scope, now: datetime, limit: int) -> list[Enroll
     query = (
         _select()
         .join(campaigns, campaigns.c.name == c.campaign)
-        .where(c.state == "waiting", c.wake <= now, scope.on(enrollments))
+        .where(c.state == "waiting", c.wake <= scope.now, scope.on(enrollments))
         .order_by(c.wake, c.due, campaigns.c.priority.desc(), c.campaign, c.key)
         .limit(limit)
     )
-    return [_read(row) for row in tx.execute(query)]
+    found = [_read(row) for row in tx.execute(query)]
+    return [e for e in found if e.wake is not None and e.wake <= scope.of(e.lead)]
 
 
 def by_ids(tx: Transaction, ids: Sequence[int]) -> list[Enrollment]:

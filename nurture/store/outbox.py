@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 
 from nurture.store.database import Transaction, insert_rows
+from nurture.store.scope import Scope
 from nurture.store.tables import attempts, enrollments, leads, messages
 
 MAIL, NOTICE, CONFIRM, CALL = "mail", "notice", "confirm", "call"
@@ -148,12 +149,13 @@ def claim(
     return sorted((Claimed(*row) for row in tx.execute(taken)), key=lambda m: m.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Addressee:
-    """Whom a claimed mail goes to, as of now."""
-
-    message: int
-    email: str | None
+def claim_of(tx: Transaction, scope: Scope) -> list[Claimed]:
+    """Everything pending in this scope, whatever its lane, as if claimed; for the transport that takes no time."""
+    query = select(*_CLAIMED).where(messages.c.state == "pending", messages.c.due <= scope.now, scope.on(messages))
+    found = [Claimed(*row) for row in tx.execute(query.order_by(messages.c.id))]
+    if found:
+        tx.execute(update(messages).where(messages.c.id.in_([m.id for m in found])).values(state="claimed"))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

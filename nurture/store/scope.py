@@ -1,33 +1,41 @@
-"""Whose rows a pass may touch: some shards (the worker's), or some leads (the simulator's)."""
+"""Whose rows a pass may touch, and which instant it is for each of them.
+
+The worker's pass takes some shards at one instant. The simulator's takes some leads, each at an instant of its own:
+leads do not influence each other (campaigns.md S34), so their time may run apart.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Table, true
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`shards` None is all of them; `leads` narrows further."""
+    """`now` is the instant, or the latest of the instants in `at`; `shards` None is all of them; `at` narrows to its
+    leads."""
 
+    now: datetime
     shards: tuple[int, ...] | None = None
-    leads: tuple[int, ...] | None = None
+    at: Mapping[int, datetime] | None = None
 
     def on(self, table: Table) -> ColumnElement[bool]:
         """The condition that keeps a table's rows to this scope."""
         clause: ColumnElement[bool] = true()
         if self.shards is not None:
             clause = clause & table.c.shard.in_(self.shards)
-        if self.leads is not None:
-            clause = clause & among(table.c.id if table.name == "leads" else table.c.lead_id, self.leads)
+        if self.at is not None:
+            clause = clause & table.c.lead_id.in_(list(self.at))
         return clause
 
+    def of(self, lead: int) -> datetime:
+        """What time it is for this lead."""
+        return self.now if self.at is None else self.at[lead]
 
-def among(column: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
-    """`column` is one of `ids`."""
-    return column.in_(ids)
 
-
-EVERYTHING = Scope()
+def scope_of_leads(at: Mapping[int, datetime]) -> Scope:
+    """These leads, each at its own instant."""
+    return Scope(max(at.values()), at=at)

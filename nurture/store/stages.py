@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.store.database import Transaction, insert_rows
@@ -27,3 +28,10 @@ def save_moves(tx: Transaction, moves: Sequence[dict[str, Any]]) -> None:
     changed = {"stage": insert.excluded.stage, "since": insert.excluded.since}
     upsert = insert.on_conflict_do_update(index_elements=["lead_id", "funnel"], set_=changed)
     tx.execute(upsert, list(standing.values()))
+
+
+def standing_in(tx: Transaction, stage: str, lead_ids: Sequence[int]) -> list[int]:
+    """Those of these leads that stand in this stage now, by id."""
+    c = lead_stages.c
+    query = select(c.lead_id).where(c.stage == stage, c.lead_id.in_(lead_ids)).order_by(c.lead_id)
+    return [row[0] for row in tx.execute(query)]

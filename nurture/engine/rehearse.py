@@ -1,0 +1,179 @@
+"""The simulator: the same passes over a throw-away database, on a clock of each lead's own (campaigns.md S34, S35).
+
+Every turn plays, for up to a thousand leads, the earliest thing that is to happen to each: a scripted event, a timer,
+a due step. The transport takes no time and answers 250; webhooks answer from `answers`, else fail.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from nurture.campaign.plan import Plan
+from nurture.campaign.project import Project
+from nurture.engine import happenings, outcomes
+from nurture.engine.advance import Pass, advance_batch
+from nurture.engine.deploy import deploy, sweep_leads
+from nurture.engine.happenings import Told
+from nurture.engine.live import Live, load_live
+from nurture.engine.react import react_batch
+from nurture.engine.turn import Turn
+from nurture.errors import Bug
+from nurture.lead.keyring import Keyring
+from nurture.store import casting, enrollments, outbox, timers
+from nurture.store.casting import Cast
+from nurture.store.database import Database, Transaction, open_database
+from nurture.store.outbox import Result
+from nurture.store.scope import Scope, scope_of_leads
+from nurture.store.tables import metadata
+
+BATCH = 1_000
+_ROUNDS = 1_000  # at one instant of one lead; more is a circle that the rules should have broken
+_KEYRING = Keyring(["rehearsal"])
+
+
+@dataclass(frozen=True, slots=True)
+class Scripted:
+    """Something that is to happen to a lead (by its place in the cast)."""
+
+    at: datetime
+    who: int
+    name: str
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Rehearsal:
+    """A stage with its players. Used as a context: the database is thrown away at the end."""
+
+    project: Project
+    plans: Mapping[str, Plan]
+    start: datetime
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    templates: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    database: Database = field(default_factory=lambda: open_database("sqlite://", durable=False))
+    leads: list[int] = field(default_factory=list)
+    _scripts: dict[int, list[Scripted]] = field(default_factory=dict)
+    _groups: dict[int, list[int]] = field(default_factory=dict)
+
+    def __enter__(self) -> Rehearsal:
+        metadata.create_all(self.database.engine)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.database.close()
+
+    def play(
+        self,
+        cast: Sequence[Cast],
+        script: Iterable[Scripted],
+        until: datetime,
+        progress: Callable[[datetime], None] | None = None,
+    ) -> None:
+        """Play the script from `start` until there is nothing left to happen, or `until`. What happened before `start`
+        is history: it counts and starts nothing."""
+        ordered = sorted(script, key=lambda s: (s.at, s.who))
+        with self.database.write() as tx:
+            self.leads = casting.put(tx, self.project, cast, self.start, _KEYRING)
+            casting.history(tx, [(self.leads[s.who], s.name, s.at, s.properties) for s in ordered if s.at < self.start])
+            deploy(tx, self.project, self.plans, self.templates, self.start)
+            live = load_live(tx, _KEYRING)
+            assert live is not None
+            for n in range(0, len(self.leads), BATCH):
+                for name in self.plans:
+                    sweep_leads(tx, live, name, self.leads[n : n + BATCH], self.start, first=True)
+        self._scripts = defaultdict(list)
+        for s in reversed(ordered):
+            if s.at >= self.start:
+                self._scripts[self.leads[s.who]].append(s)
+        self._run(live, cast, until, progress)
+
+    def _run(
+        self, live: Live, cast: Sequence[Cast], until: datetime, progress: Callable[[datetime], None] | None
+    ) -> None:
+        groups = self._grouped(live, cast)
+        waiting: list[tuple[datetime, int]] = []
+        with self.database.write() as tx:
+            for n in range(0, len(self.leads), BATCH):
+                waiting += self._next(tx, self.leads[n : n + BATCH], groups, until)
+        heapq.heapify(waiting)
+        while waiting:
+            at: dict[int, datetime] = {}
+            played: set[int] = set()
+            while waiting and len(played) < BATCH:
+                instant, group = heapq.heappop(waiting)
+                if group not in played:
+                    played.add(group)
+                    at.update(dict.fromkeys(self._groups[group], instant))
+            with self.database.write() as tx:
+                self._play(tx, live, at)
+                for found in self._next(tx, list(at), groups, until):
+                    heapq.heappush(waiting, found)
+            if progress is not None:
+                progress(max(at.values()))
+
+    def _grouped(self, live: Live, cast: Sequence[Cast]) -> dict[int, int]:
+        """lead → group: leads of one account keep one time where a condition looks at the account."""
+        groups: dict[int, int] = {}
+        first: dict[str, int] = {}
+        self._groups = defaultdict(list)
+        for lead, one in zip(self.leads, cast, strict=True):
+            group = first.setdefault(one.account_id, lead) if one.account_id and live.asks_accounts else lead
+            groups[lead] = group
+            self._groups[group].append(lead)
+        return groups
+
+    def _next(
+        self, tx: Transaction, lead_ids: Sequence[int], groups: Mapping[int, int], until: datetime
+    ) -> list[tuple[datetime, int]]:
+        """(instant, group) of the next thing to happen to each of these leads."""
+        soonest: dict[int, datetime] = {}
+        scripted = [(lead, self._scripts[lead][-1].at) for lead in lead_ids if self._scripts.get(lead)]
+        for lead, instant in [*scripted, *timers.next_due(tx, lead_ids), *enrollments.next_wake(tx, lead_ids)]:
+            group = groups[lead]
+            if group not in soonest or instant < soonest[group]:
+                soonest[group] = instant
+        return [(instant, group) for group, instant in soonest.items() if instant <= until]
+
+    def _play(self, tx: Transaction, live: Live, at: Mapping[int, datetime]) -> None:
+        """Everything that happens to these leads at their instants."""
+        told = []
+        for lead, now in at.items():
+            script = self._scripts.get(lead, [])
+            while script and script[-1].at <= now:
+                s = script.pop()
+                told.append(Told(lead, s.name, now, s.properties, s.at))
+        turn = Turn(tx, live)
+        happenings.take(turn, told)
+        turn.flush()
+        scope = scope_of_leads(at)
+        for _ in range(_ROUNDS):
+            busy = react_batch(tx, live, scope, limit=100 * BATCH)
+            busy += advance_batch(tx, live, scope, Pass(), limit=100 * BATCH)
+            busy += self._deliver(tx, live, scope)
+            if not busy:
+                return
+        raise Bug("the simulation does not come to rest")
+
+    def _deliver(self, tx: Transaction, live: Live, scope: Scope) -> int:
+        """The transport that takes no time."""
+        claimed = outbox.claim_of(tx, scope)
+        if not claimed:
+            return 0
+        turn = Turn(tx, live)
+        results = []
+        for m in claimed:
+            now = scope.now if m.lead is None else scope.of(m.lead)
+            if m.kind != outbox.CALL:
+                results.append(Result(m.id, m.fence, "sent", now, code=250))
+            elif (name := str(m.options.get("webhook"))) in self.answers:
+                results.append(Result(m.id, m.fence, "sent", now, answer=self.answers[name]))
+            else:
+                results.append(Result(m.id, m.fence, "failed", now, "no answer in the script"))
+        outcomes.settle(turn, {m.id: m for m in claimed}, results)
+        turn.flush()
+        return len(claimed)

@@ -1,0 +1,156 @@
+"""Putting the players of a rehearsal into a throw-away database, as if they had always been there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from nurture.campaign.project import Project
+from nurture.journey.timing import read_moment, zone_name
+from nurture.lead.address import canonical_address
+from nurture.lead.keyring import Keyring
+from nurture.lead.lead import shard_of, split_traits, typed_fields
+from nurture.store import changes, deals
+from nurture.store.database import Transaction, insert_returning_ids, insert_rows
+from nurture.store.deals import Deal
+from nurture.store.tables import (
+    accounts,
+    consents,
+    events,
+    identities,
+    lead_scores,
+    lead_stages,
+    lead_tags,
+    leads,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """One player: its fields by the names campaigns know, where it stands, what it agreed to."""
+
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[str] = ()
+    consents: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
+    account: Mapping[str, Any] | None = None
+    deals: Sequence[Deal] = ()
+    external_id: str | None = None
+
+    @property
+    def account_id(self) -> str | None:
+        return str(self.account.get("id", "account")) if self.account is not None else None
+
+
+def put(tx: Transaction, project: Project, cast: Sequence[Cast], now: datetime, keyring: Keyring) -> list[int]:
+    """Insert the players; their ids in order. Nothing reacts to it."""
+    numbers = _accounts(tx, project, cast, now)
+    ids = insert_returning_ids(tx, leads, [_lead(project, one, now, keyring, numbers) for one in cast])
+    changes.set_columns(tx, {lead: {"shard": shard_of(lead)} for lead in ids})
+    insert_rows(
+        tx,
+        identities,
+        [
+            {"kind": "external", "value": one.external_id, "lead_id": lead}
+            for lead, one in zip(ids, cast, strict=True)
+            if one.external_id
+        ],
+    )
+    stood, agreed, tagged, scored, dealt = [], [], [], [], []
+    for lead, one in zip(ids, cast, strict=True):
+        for stage in one.stages:
+            funnel = project.funnel_of(stage)
+            if funnel is not None:
+                stood.append({"lead_id": lead, "funnel": funnel.name, "stage": stage, "since": now})
+        agreed += [_granted(project, lead, topic, now) for topic in one.consents]
+        tagged += [{"lead_id": lead, "tag": name} for name in one.tags]
+        scored += [
+            {"lead_id": lead, "score": name, "value": value, "at": now, "above": []}
+            for name, value in one.scores.items()
+        ]
+        dealt += [msgspec.structs.replace(deal, lead=lead) for deal in one.deals]
+    for table, rows in (
+        (lead_stages, stood),
+        (consents, agreed),
+        (lead_tags, tagged),
+        (lead_scores, scored),
+    ):
+        insert_rows(tx, table, rows)
+    deals.add_deals(tx, dealt)
+    return ids
+
+
+def history(tx: Transaction, happened: Sequence[tuple[int, str, datetime, Mapping[str, Any]]]) -> None:
+    """Events of before: they count, in the order of their instants, and start nothing."""
+    insert_rows(
+        tx,
+        events,
+        [
+            {
+                "lead_id": lead,
+                "shard": shard_of(lead),
+                "name": name,
+                "at": at,
+                "accepted_at": at,
+                "seq": 0,
+                "fact": True,
+                "source": "script",
+                "properties": dict(properties),
+            }
+            for lead, name, at, properties in happened
+        ],
+    )
+
+
+def _accounts(tx: Transaction, project: Project, cast: Sequence[Cast], now: datetime) -> dict[str, int]:
+    known: dict[str, Mapping[str, Any]] = {}
+    for one in cast:
+        if one.account is not None and one.account_id is not None:
+            known.setdefault(one.account_id, one.account)
+    rows = []
+    for external, values in known.items():
+        own = {name: value for name, value in values.items() if name != "id"}
+        typed = typed_fields(project.account_attributes, own, lambda text: read_moment(text, project.zone))
+        rows.append({"external_id": external, "attributes": typed})
+    return dict(zip(known, insert_returning_ids(tx, accounts, rows), strict=True))
+
+
+def _lead(
+    project: Project, one: Cast, now: datetime, keyring: Keyring, numbers: Mapping[str, int]
+) -> dict[str, Any]:
+    columns, own = split_traits(one.fields)
+    zone = zone_name(columns.get("zone"), project.zone)
+    created = one.fields.get("created_at")
+    moment = read_moment(created, zone) if created is not None else None
+    email = columns.get("email")
+    names = ("email", "first_name", "last_name", "name", "phone", "country", "locale", "zone", "source", "owner")
+    return {
+        **{name: columns.get(name) for name in names},
+        "shard": 0,
+        "external_id": one.external_id,
+        "canonical": canonical_address(email) if email else None,
+        "address_hash": keyring.address_hash(email) if email else None,
+        "account_id": numbers.get(one.account_id or ""),
+        "attributes": typed_fields(project.attributes, own, lambda text: read_moment(text, zone)),
+        "created_at": moment or now,
+        "changed_at": now,
+    }
+
+
+def _granted(project: Project, lead: int, topic: str, now: datetime) -> dict[str, Any]:
+    basis = project.topics[topic].basis if topic in project.topics else "consent"
+    return {
+        "lead_id": lead,
+        "topic": topic,
+        "state": "granted",
+        "since": now,
+        "basis": basis,
+        "expires_at": None,
+        "requests": 0,
+        "requested_at": None,
+    }
