@@ -49,10 +49,14 @@ def text_source(source: str) -> str:
     return _Teller().tell(source)
 
 
-def tidy(text: str) -> str:
-    """Rendered text with at most one empty line between paragraphs and no space at line ends."""
-    text = re.sub(r"[ \t\u00a0]+", " ", text)
-    text = re.sub(r" ?\n ?", "\n", text)
+def tidy(text: str, *, derived: bool = True) -> str:
+    """Rendered text with at most one empty line between paragraphs and no space at line ends.
+
+    Indents stay in what an author wrote; in what was `derived` from HTML they were never meant.
+    """
+    if derived:
+        text = re.sub(r"[ \t\u00a0]+", " ", text)
+    text = re.sub(r" ?\n ?" if derived else r"[ \t]+\n", "\n", text)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 

@@ -59,6 +59,7 @@ class _Ready(msgspec.Struct, frozen=True):
     from_: JinjaTemplate | None
     html: JinjaTemplate | None
     text: JinjaTemplate
+    derived: bool
 
 
 class CompiledTemplate:
@@ -93,7 +94,7 @@ class CompiledTemplate:
             values["preheader"] = ready.preheader.render(values).strip() if ready.preheader else ""
             from_ = ready.from_.render(values).strip() if ready.from_ else ""
             html = ready.html.render(values) if ready.html else ""
-            text = tidy(ready.text.render(values))
+            text = tidy(ready.text.render(values), derived=ready.derived)
         except Exception as error:
             raise self._failure(error, ready.variant, locale, context, zone, subject) from error
         return Rendered(values["subject"], values["preheader"], html, text, from_, ready.variant.locale)
@@ -134,6 +135,7 @@ class CompiledTemplate:
                 source.get("from"),
                 self._html.from_string(parts.html) if parts.html else None,
                 self._plain.from_string(parts.text),
+                parts.derived,
             )
         except TemplateBroken as error:
             raise RenderFailed(self.template.name, error.reason, file=error.file, line=error.line) from error
