@@ -22,7 +22,7 @@ def funnel_journeys(tx: Transaction, funnel: str, stages: Sequence[str]) -> Iter
     place = {name: i for i, name in enumerate(stages)}
     won = _won_by_lead(tx)
     standing = select(lead_stages.c.lead_id, lead_stages.c.stage).where(lead_stages.c.funnel == funnel)
-    here: dict[int, str] = dict(tx.execute(standing).tuples().all())
+    here: dict[int, str] = {row[0]: row[1] for row in tx.execute(standing)}
     m = stage_moves.c
     query = (
         select(m.lead_id, m.to_stage, m.at, leads.c.source, leads.c.external_id)
