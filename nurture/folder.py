@@ -15,6 +15,7 @@ CONFIG = "config.yaml"
 SEGMENTS = "segments.yaml"
 CAMPAIGNS = "campaigns"
 TEMPLATES = "templates"
+YAML_ENDINGS = (".yaml", ".yml")
 TEMPLATE_ENDINGS = (".html", ".mjml", ".txt")
 
 
@@ -45,13 +46,14 @@ def find_root(start: Path, explicit: Path | None = None) -> Path:
     raise UserError(f"no {CONFIG} in {here} or above it", hint=hint)
 
 
-def read_folder(root: Path, only: Iterable[Path] | None = None) -> Folder:
-    """The project's texts. Files that cannot be read are problems. `only` names campaign files and folders to take in
-    place of campaigns/; they may lie elsewhere. Links that lead out of the project are not followed."""
+def read_folder(root: Path, also: Iterable[Path] = ()) -> Folder:
+    """The project's texts. Files that hold no text are problems. `also` names further campaign files and folders; they
+    may lie elsewhere. Links that lead out of the project are not followed. Raises UserError for a path that is not
+    there, or a file that may not be read."""
     findings = Findings()
     config = _text(root / CONFIG, root, findings) or ""
     segments = _text(root / SEGMENTS, root, findings) if (root / SEGMENTS).is_file() else None
-    wanted = _campaign_files(root, only)
+    wanted = dict.fromkeys(path.resolve() for path in [*_own_campaigns(root), *_further(also, root)])
     campaigns = {_name(path, root): _text(path, root, findings) for path in wanted}
     templates = {
         path.relative_to(root / TEMPLATES).as_posix(): _text(path, root, findings)
@@ -68,24 +70,30 @@ def read_folder(root: Path, only: Iterable[Path] | None = None) -> Folder:
     )
 
 
-def _campaign_files(root: Path, only: Iterable[Path] | None) -> list[Path]:
-    if only is None and (root / CAMPAIGNS).is_dir():
+def _own_campaigns(root: Path) -> list[Path]:
+    if (root / CAMPAIGNS).is_dir():
         return [path for path in _yaml_files(root / CAMPAIGNS) if _inside(path, root)]
-    if only is None:  # a small project may keep its campaigns beside config.yaml
-        return [path for path in sorted(root.glob("*.yaml")) if _is_campaign(path) and _inside(path, root)]
+    # A small project may keep its campaigns beside config.yaml.
+    return [path for path in sorted(root.glob("*.yaml")) if _is_campaign(path) and _inside(path, root)]
+
+
+def _further(paths: Iterable[Path], root: Path) -> list[Path]:
     found: list[Path] = []
-    for path in only:
+    for path in paths:
         if path.is_dir():
-            found += [file for file in _yaml_files(path) if file.name not in (CONFIG, SEGMENTS)]
-        elif path.is_file():
-            found.append(path)
-        else:
+            found += [file for file in _yaml_files(path) if _is_campaign(file)]
+        elif not path.is_file():
             raise UserError(f"there is no file or folder {path}")
-    return list(dict.fromkeys(found))
+        elif path.suffix in YAML_ENDINGS and path.resolve() not in (
+            (root / CONFIG).resolve(),
+            (root / SEGMENTS).resolve(),
+        ):
+            found.append(path)
+    return found
 
 
 def _yaml_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml") and path.is_file())
+    return sorted(path for path in folder.rglob("*") if path.suffix in YAML_ENDINGS and path.is_file())
 
 
 def _is_campaign(path: Path) -> bool:

@@ -12,10 +12,9 @@ from nurture.campaign.duration import Duration, read_duration
 from nurture.campaign.problems import did_you_mean
 from nurture.campaign.reading.context import Context, said
 from nurture.campaign.reading.kinds import Schema, one_of_words, word
-from nurture.campaign.source import PLACEHOLDER, Node, Scalar, Sequence
+from nurture.campaign.source import PLACEHOLDER, Node, Scalar
 from nurture.campaign.window import ClockTime
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 _WHOLE = re.compile(r"[+-]?\d{1,15}")
 _NAME = re.compile(r"[^\W_][\w./ -]*")
@@ -310,44 +309,6 @@ def _date_hint(text: str) -> str:
     if _DATE.fullmatch(text):
         return "there is no such day or hour"
     return "write it as '2026-11-27' or '2026-11-27T09:30', with '+01:00' behind if it shall not be local time"
-
-
-@dataclass(frozen=True)
-class Days:
-    """Weekdays: `mon-fri`, `sat`, `[mon, wed]` or `mon,wed`; Monday is 0."""
-
-    noun: str = "weekdays such as mon-fri"
-
-    def read(self, node: Node, at: Context) -> tuple[int, ...] | None:
-        items = node.items if isinstance(node, Sequence) else (node,)
-        days: set[int] = set()
-        for item in items:
-            found = word(item, at, self.noun)
-            for part in found.text.split(",") if found else []:
-                days.update(self._range(part.strip(), item, at))
-        return tuple(sorted(days)) or None
-
-    def _range(self, text: str, node: Node, at: Context) -> list[int]:
-        first, _, last = text.partition("-")
-        start, end = _weekday(first, node, at), _weekday(last, node, at) if last else None
-        if start is None or (last and end is None):
-            return []
-        if end is None:
-            return [start]
-        return [(start + n) % 7 for n in range((end - start) % 7 + 1)]
-
-    def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"enum": list(WEEKDAYS)}}]}
-
-
-def _weekday(text: str, node: Node, at: Context) -> int | None:
-    short = text.strip()
-    if short in WEEKDAYS:
-        return WEEKDAYS.index(short)
-    near = short[:3].lower()
-    hint = f"write '{near}'" if near in WEEKDAYS else f"weekdays are {', '.join(WEEKDAYS)}; a range is 'mon-fri'"
-    at.add(node, "N204", f"'{short[:20]}' is not a weekday", hint)
-    return None
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,15 @@ from nurture.campaign import plan
 from nurture.campaign.condition import Condition
 from nurture.campaign.duration import Duration
 from nurture.campaign.problems import did_you_mean
-from nurture.campaign.reading.actions import DATE_KEYS, SIMPLE, shares_add_up
+from nurture.campaign.reading.actions import SIMPLE
 from nurture.campaign.reading.conditions import CONDITION
 from nurture.campaign.reading.context import Context, said
 from nurture.campaign.reading.dates import moved
 from nurture.campaign.reading.kinds import Either, Got, Key, MapOf, Record, Schema, Via
 from nurture.campaign.reading.scalars import Name, Number, Share, Span, Text
+from nurture.campaign.reading.sends import shares_add_up
 from nurture.campaign.reading.triggers import TRIGGER_KEYS, read_trigger
+from nurture.campaign.reading.waits import DATE_KEYS
 from nurture.campaign.source import Mapping, Node, Scalar, Sequence
 from nurture.campaign.spec import Arm, StepSpec, TriggerSpec
 

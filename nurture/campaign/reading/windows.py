@@ -6,7 +6,8 @@ from functools import cache
 
 from nurture.campaign.reading.context import Context, said
 from nurture.campaign.reading.kinds import Either, Got, Key, ListOf, Record, Schema, word
-from nurture.campaign.reading.scalars import Days, Zone, clock
+from nurture.campaign.reading.scalars import Zone, clock
+from nurture.campaign.reading.weekdays import Days
 from nurture.campaign.source import Node, Scalar
 from nurture.campaign.window import ClockTime, Window
 

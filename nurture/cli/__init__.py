@@ -1,0 +1,62 @@
+"""The `nurture` command: one module a group of commands, heavy imports inside the commands.
+
+Exit codes: 0 done, 1 the user's problem, 3 ours (with a log to paste), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nurture.cli import check, schema
+from nurture.cli.console import chosen_before
+from nurture.cli.failures import guarded
+
+app = typer.Typer(
+    name="nurture",
+    help="Lead nurturing as code: campaigns in YAML, rehearsed before they run, proven after.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"nurture {version('nurture')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    project: Annotated[
+        Path | None,
+        typer.Option("--project", metavar="DIR", help="The project's folder, if not found upward from here."),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    chosen_before.set(project)
+
+
+app.command("check")(check.check)
+app.command("schema")(schema.schema)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; nothing is raised."""
+    command = typer.main.get_command(app)
+    return guarded(lambda: command.main(args=list(arguments), prog_name="nurture", standalone_mode=False))
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,33 @@
+"""What commands share: the `--project` and `--json` options, the project they work on, JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nurture.folder import Folder, find_root, read_folder
+
+chosen_before: ContextVar[Path | None] = ContextVar("project", default=None)  # `--project` before the command
+ProjectOption = Annotated[
+    Path | None, typer.Option("--project", metavar="DIR", help="The project's folder, if not found upward from here.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
+
+
+def project_root(project: Path | None, start: Path | None = None) -> Path:
+    """The project's folder: from `--project` before or after the command, else upward from `start` or here. Raises
+    UserError where there is none."""
+    return find_root(start or Path.cwd(), project or chosen_before.get())
+
+
+def open_folder(project: Path | None) -> Folder:
+    """All texts of the project. Raises UserError where there is none, or it cannot be read."""
+    return read_folder(project_root(project))
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
