@@ -78,21 +78,35 @@ Edge = Crossing | Anniversary | Poll
 def crossing(base: datetime, as_of: datetime, offset: Duration, zone: str, calendar: Calendar) -> datetime | None:
     """The first instant after `as_of` which, moved by `offset` in that zone, is not before `base`; None if past.
 
-    Calendar steps do not run backwards: 31 January and a month is 28 February, but a month before 28 February is
-    28 January. So the step back is a first guess, proven or else searched for.
+    A calendar step is no plain distance: a month before 28 March and before 31 March is 28 February, at the same clock
+    time. So what has crossed may be behind the base once more at the next midnight, and the step back from the base is
+    only a guess, to be proven or else searched for.
     """
     if offset.exact:
         found = base - timedelta(seconds=offset.sign * offset.seconds)
         return found if found > as_of else None
     here = calendar.shift(as_of, offset, zone)
     if here >= base:
-        # Clocks going back may take it behind the base once more, within the hours of that change.
-        settled = here - base >= _CHANGE or calendar.shift(as_of + _CHANGE, offset, zone) - here >= _CHANGE
-        return None if settled else as_of.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        return _relapse(here - base, as_of, offset, zone, calendar)
     guess = calendar.shift(base, offset.negated(), zone)
     if guess > as_of and calendar.shift(guess, offset, zone) >= base > calendar.shift(guess - TICK, offset, zone):
-        return guess
-    return _search(base, as_of, max(guess, as_of), offset, zone, calendar)
+        found = guess
+    else:
+        searched = _search(base, as_of, max(guess, as_of), offset, zone, calendar)
+        if searched is None:
+            return None
+        found = searched
+    return _first(found, base, as_of, offset, zone, calendar)
+
+
+def _relapse(ahead: timedelta, as_of: datetime, offset: Duration, zone: str, calendar: Calendar) -> datetime | None:
+    """When an instant that lies so far past its base may fall behind it; it never falls by more than a day."""
+    here = calendar.local(as_of, zone)
+    if ahead < _CHANGE and calendar.local(as_of + _CHANGE, zone) - here < _CHANGE:
+        return as_of.replace(second=0, microsecond=0) + timedelta(minutes=1)  # clocks go back soon, on a whole minute
+    if ahead < _CHANGE + timedelta(days=1) and (offset.months or offset.workdays):
+        return calendar.moment((here.date() + timedelta(days=1)).isoformat(), zone)
+    return None
 
 
 def _search(
@@ -110,6 +124,17 @@ def _search(
         else:
             low = middle
     return high
+
+
+def _first(
+    found: datetime, base: datetime, as_of: datetime, offset: Duration, zone: str, calendar: Calendar
+) -> datetime:
+    """Of the crossings at one clock time, the first: up to a week of days may be moved to one and the same day (the end
+    of a month that is a weekend), and an hour may come twice."""
+    earlier = [calendar.shift(found, Duration(days=n, sign=-1), zone) for n in range(7, 0, -1)]
+    earlier += [found - timedelta(hours=1), found - timedelta(minutes=30)]
+    crossed = (at for at in earlier if at > as_of and calendar.shift(at, offset, zone) >= base)
+    return min(crossed, default=found)
 
 
 def _read(base: Any) -> datetime | None:
