@@ -37,9 +37,7 @@ class Pass:
     late: set[int] = field(default_factory=set)
 
 
-def advance_batch(
-    tx: Transaction, live: Live, scope: Scope, ran: Pass | None = None, limit: int = BATCH
-) -> int:
+def advance_batch(tx: Transaction, live: Live, scope: Scope, ran: Pass | None = None, limit: int = BATCH) -> int:
     """Decide who is due in this scope, one enrollment of each lead; how many were decided. 0 means nobody is due."""
     due = enrollments.due(tx, scope, limit)
     first: dict[int, Enrollment] = {}

@@ -139,9 +139,7 @@ def _changed(turn: Turn, lead: int, at: datetime, fields: dict[str, Any]) -> Non
 def _move(turn: Turn, done: Sequence[Done]) -> None:
     for e, effect, now in done:
         assert isinstance(effect, does.MoveStage)
-        moved = stages.move(
-            turn, e.lead, effect.stage, at=now, cause="campaign", reason=effect.reason, enrollment=e.id
-        )
+        moved = stages.move(turn, e.lead, effect.stage, at=now, cause="campaign", reason=effect.reason, enrollment=e.id)
         if isinstance(moved, MoveRefused):  # another campaign moved the lead in this very pass (S20)
             turn.refuse(e, now, "move_refused", moved.code, effect.step)
 

@@ -97,9 +97,7 @@ def _ask(turn: Turn, plan: Plan, candidates: list[Candidate]) -> list[Candidate]
         questions.append(("condition false", False, plan.only_if))
     if not questions or not candidates:
         return candidates
-    rows = [
-        Row(lead=c.lead, as_of=c.now, zone=turn.zone(c.lead), event=c.event, key=c.key) for c in candidates
-    ]
+    rows = [Row(lead=c.lead, as_of=c.now, zone=turn.zone(c.lead), event=c.event, key=c.key) for c in candidates]
     allowed = []
     for c, answers in zip(candidates, turn.live.asker.ask(turn.tx, [q[2] for q in questions], rows), strict=True):
         no = next((reason for (reason, bad, _), answer in zip(questions, answers, strict=True) if answer is bad), None)

@@ -75,13 +75,9 @@ def _repeat_or_start(
     ]
 
 
-def _without_repeats(
-    turn: Turn, campaign: str, spec: EnterEvent, events: Sequence[Arrival]
-) -> list[Arrival]:
+def _without_repeats(turn: Turn, campaign: str, spec: EnterEvent, events: Sequence[Arrival]) -> list[Arrival]:
     """Take out events that repeat the entry of an open enrollment: they renew its `entry` and do nothing else (S11)."""
-    standing = {
-        (e.lead, e.key): e for e in enrollments.open_in(turn.tx, campaign, sorted({e.lead for e in events}))
-    }
+    standing = {(e.lead, e.key): e for e in enrollments.open_in(turn.tx, campaign, sorted({e.lead for e in events}))}
     starting = []
     for e in events:
         known = standing.get((e.lead, key_of(e.properties, spec.key) or ""))

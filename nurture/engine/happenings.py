@@ -64,7 +64,12 @@ def _take(turn: Turn, t: Told) -> None:
             submit_form(turn, t)
         case "stage", "entered":
             stages.move(
-                turn, t.lead, str(t.properties.get("stage")), at=t.now, cause="person", reason=str(t.properties.get("reason") or "script")
+                turn,
+                t.lead,
+                str(t.properties.get("stage")),
+                at=t.now,
+                cause="person",
+                reason=str(t.properties.get("reason") or "script"),
             )
             turn.flush()
         case "mail", ("opened" | "clicked" | "bounced" | "replied"):
@@ -81,7 +86,9 @@ def _take(turn: Turn, t: Told) -> None:
 def _consent(turn: Turn, t: Told, what: str) -> None:
     topic = str(t.properties.get("topic"))
     granted = marks.consent_state(turn.tx, t.lead, topic) == "granted"
-    action = {"granted": "renew" if granted else "grant", "requested": "request", "expired": "expire"}.get(what, "withdraw")
+    action = {"granted": "renew" if granted else "grant", "requested": "request", "expired": "expire"}.get(
+        what, "withdraw"
+    )
     said = Declaration(
         lead=t.lead,
         topic=topic,

@@ -182,9 +182,7 @@ class Live:
     @property
     def withdrawal(self) -> dict[tuple[str, str], str]:
         """(campaign, version) → the topic whose withdrawal ends its enrollments."""
-        return {
-            key: plan.topic for key, plan in self.plans.items() if plan.topic and plan.on_withdrawal == "exit"
-        }
+        return {key: plan.topic for key, plan in self.plans.items() if plan.topic and plan.on_withdrawal == "exit"}
 
 
 def load_live(tx: Transaction, keyring: Keyring, before: Live | None = None) -> Live | None:

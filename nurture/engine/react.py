@@ -68,7 +68,8 @@ def _play(tx: Transaction, live: Live, quiet: Sequence[Arrival], playing: Sequen
     turn.load([*(e.lead for e in events), *(t.lead for t in fired)])
     events = [e for e in events if e.lead in turn.leads]
     happened = [
-        Happened(e.lead, min(e.accepted_at, scope.of(e.lead)), e.id, e.name, e.at, e.properties, fact=e.fact) for e in events
+        Happened(e.lead, min(e.accepted_at, scope.of(e.lead)), e.id, e.name, e.at, e.properties, fact=e.fact)
+        for e in events
     ]
     for e in events:
         turn.touch(e.lead, *event_touches(e.name))

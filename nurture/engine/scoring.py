@@ -18,9 +18,7 @@ from nurture.store.scores import Standing
 
 def score_events(turn: Turn, happenings: Sequence[Happened]) -> None:
     """Points that the rules give for these events."""
-    rules = [
-        (score.name, rule) for score in turn.live.project.scores.values() for rule in score.rules if rule.event
-    ]
+    rules = [(score.name, rule) for score in turn.live.project.scores.values() for rule in score.rules if rule.event]
     heard = [h for h in happenings if h.name and any(rule.event in (h.name, "any") for _, rule in rules)]
     if not heard:
         return

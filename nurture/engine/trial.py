@@ -14,16 +14,13 @@ from nurture.campaign.plan import Plan, Send
 from nurture.campaign.project import Project
 from nurture.engine.rehearse import Rehearsal, Scripted
 from nurture.engine.writing import outcome
-from nurture.journey.timing import read_moment, shift
+from nurture.journey.timing import local, read_moment, shift
 from nurture.store import scores, timeline
 from nurture.store.casting import Cast
-from nurture.store.conditions import Row
 from nurture.store.database import Transaction
 from nurture.store.deals import Deal
 from nurture.store.tables import consents, lead_stages, lead_tags
 from nurture.store.timeline import Line
-
-NAMED = ("sent", "notified")
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,9 @@ def run(project: Project, plan: Plan, test: CampaignTest) -> Verdict:
     start = read_moment(test.start.text, project.zone)
     assert start is not None
     zone = str(test.lead.fields.get("timezone") or project.zone)
-    script = [Scripted(instant(e.at, start, zone), 0, e.name, _properties(plan, e.name, e.properties)) for e in test.events]
+    script = [
+        Scripted(instant(e.at, start, zone), 0, e.name, _properties(plan, e.name, e.properties)) for e in test.events
+    ]
     cast = Cast(
         fields={"source": None, **test.lead.fields},
         stages=test.lead.stages,
@@ -101,8 +100,7 @@ def written_ids(plan: Plan) -> dict[str, str]:
     for step in plan.steps:
         if isinstance(step, Send):
             template = step.variants[0][0]
-            generated = step.id == template or step.id.startswith(f"{template}#")
-            names[step.id] = template if generated and len(step.variants) == 1 else step.id
+            names[step.id] = template if step.id == template and len(step.variants) == 1 else step.id
     return names
 
 
@@ -118,8 +116,8 @@ def _read(
         entered=sum(line.what == "entered" for line in told),
         not_entered=tuple(line.reason or "" for line in told if line.what == "not_entered"),
         sent=tuple((names.get(m.step or "", m.template or ""), m.at) for m in left if m.kind == "mail"),
-        notified=_notices(left),
-        refused={names.get(line.step or "", line.step or ""): line.reason or "" for line in told if line.what == "refused"},
+        notified=_notices(told),
+        refused=_refusals(told, names),
         stages=tuple(r[0] for r in tx.execute(select(lead_stages.c.stage).where(lead_stages.c.lead_id == lead))),
         tags=tuple(sorted(r[0] for r in tx.execute(select(lead_tags.c.tag).where(lead_tags.c.lead_id == lead)))),
         consents=tuple(
@@ -136,21 +134,34 @@ def _read(
     )
 
 
-def _notices(left: Sequence[timeline.Left]) -> tuple[tuple[str, datetime], ...]:
-    """One a step, however many colleagues were told."""
-    found = [m for m in left if m.kind == "notice" and "@" not in (m.step or "").rpartition("/")[2]]
-    return tuple((m.template or "", m.at) for m in found)
+def _refusals(told: Sequence[Line], names: Mapping[str, str]) -> dict[str, str]:
+    """Why each mail that was refused or passed over was."""
+    kept_back = [line for line in told if line.what in ("refused", "skipped") and line.step in names]
+    return {names[line.step or ""]: line.reason or "" for line in kept_back}
+
+
+def _notices(told: Sequence[Line]) -> tuple[tuple[str, datetime], ...]:
+    """One a step, however many colleagues were told, and also where the lead of a test has no owner to tell: a test says
+    when a colleague is due a notice, `check` warns where nobody may be there to get it."""
+    found = [line for line in told if line.what in ("notified", "not_notified")]
+    return tuple((line.detail or "", line.at) for line in found)
 
 
 def _compare(test: CampaignTest, actual: Actual, start: datetime, zone: str) -> list[str]:
     expect, found = test.expect, []
     if expect.entered is not None:
-        fits = actual.entered == expect.entered if not isinstance(expect.entered, bool) else bool(actual.entered) is expect.entered
+        fits = (
+            actual.entered == expect.entered
+            if not isinstance(expect.entered, bool)
+            else bool(actual.entered) is expect.entered
+        )
         if not fits:
             why = f" (not entered: {', '.join(actual.not_entered)})" if actual.not_entered else ""
             found.append(f"entered: expected {_word(expect.entered)}, was {actual.entered}{why}")
     if expect.not_entered is not None and expect.not_entered not in actual.not_entered:
-        found.append(f"not_entered: expected '{expect.not_entered}', was {', '.join(actual.not_entered) or 'never asked'}")
+        found.append(
+            f"not_entered: expected '{expect.not_entered}', was {', '.join(actual.not_entered) or 'never asked'}"
+        )
     for name, wanted, got in (("sent", expect.sent, actual.sent), ("notified", expect.notified, actual.notified)):
         if wanted is not None:
             found += _compare_mails(name, wanted, got, start, zone)
@@ -196,8 +207,6 @@ def _compare_mails(
 
 
 def _mail(one: tuple[str, datetime] | None, zone: str) -> str:
-    from nurture.journey.timing import local
-
     return "nothing" if one is None else f"{one[0]} at {local(one[1], zone):%Y-%m-%dT%H:%M:%S}"
 
 
@@ -207,6 +216,3 @@ def _word(value: bool | int) -> str:
 
 def _reached(actual: Actual) -> frozenset[str]:
     return frozenset(line.step for line in actual.lines if line.step)
-
-
-__all__ = ["Actual", "Row", "Verdict", "run"]

@@ -97,9 +97,7 @@ def _listens(turn: Turn, plan: Plan, watch: Watch, e: Enrollment, h: Happened) -
     if h.name is not None and any(_here(place, e) for place, _ in watch.places(h.name)):
         return True
     touched = turn.touched.get(e.lead, set())
-    return any(
-        _here(place, e) and turn.live.reads(plan.conditions[index]) & touched for place, index in watch.matches
-    )
+    return any(_here(place, e) and turn.live.reads(plan.conditions[index]) & touched for place, index in watch.matches)
 
 
 def _here(place: str, e: Enrollment) -> bool:
@@ -125,9 +123,7 @@ def _questions(plan: Plan, watch: Watch) -> tuple[tuple[Condition, ...], Places]
     return tuple(questions), places
 
 
-def _holds(
-    place: str, places: Places, answer: tuple[bool, ...], e: Enrollment, h: Happened
-) -> bool:
+def _holds(place: str, places: Places, answer: tuple[bool, ...], e: Enrollment, h: Happened) -> bool:
     if not _here(place, e):
         return False
     for t, index in places[place]:

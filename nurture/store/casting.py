@@ -120,9 +120,7 @@ def _accounts(tx: Transaction, project: Project, cast: Sequence[Cast], now: date
     return dict(zip(known, insert_returning_ids(tx, accounts, rows), strict=True))
 
 
-def _lead(
-    project: Project, one: Cast, now: datetime, keyring: Keyring, numbers: Mapping[str, int]
-) -> dict[str, Any]:
+def _lead(project: Project, one: Cast, now: datetime, keyring: Keyring, numbers: Mapping[str, int]) -> dict[str, Any]:
     columns, own = split_traits(one.fields)
     zone = zone_name(columns.get("zone"), project.zone)
     created = one.fields.get("created_at")

@@ -37,7 +37,14 @@ def stages(frame: Frame, condition: c.InStage) -> tuple[str, ...]:
 def in_stage(frame: Frame, condition: c.InStage) -> Sql:
     stage = frame.alias(t.lead_stages)
     source, mine = frame.of_lead(stage, condition.by_account)
-    return frame.exists(source, *mine, stage.c.stage.in_(stages(frame, condition)))
+    there = frame.exists(source, *mine, stage.c.stage.in_(stages(frame, condition)))
+    if condition.before is None or condition.at_least is not None or condition.by_account:
+        return there
+    # Who has not come to the funnel yet stands before all of its stages.
+    funnel = frame.project.funnel_of(condition.before)
+    other = frame.alias(t.lead_stages)
+    anywhere = frame.exists(other, other.c.lead_id == frame.lead.c.id, other.c.stage.in_(funnel.names() if funnel else ()))
+    return or_(there, not_(anywhere))
 
 
 def in_stage_for(frame: Frame, condition: c.InStageFor) -> Sql:

@@ -306,9 +306,7 @@ def end_leases(tx: Transaction, now: datetime, *, all_of: bool = False) -> tuple
     c = messages.c
     over = c.lease_until <= now if not all_of else c.state.in_(("claimed", "sending"))
     back = tx.execute(
-        update(messages)
-        .where(c.state == "claimed", over)
-        .values(state="pending", fence=c.fence + 1, lease_until=None)
+        update(messages).where(c.state == "claimed", over).values(state="pending", fence=c.fence + 1, lease_until=None)
     ).rowcount
     unknown = tx.execute(
         update(messages)

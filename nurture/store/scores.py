@@ -42,9 +42,7 @@ def load(tx: Transaction, lead_ids: Sequence[int]) -> dict[tuple[int, str], Stan
 
 
 def save(tx: Transaction, standings: Iterable[Standing]) -> None:
-    rows = [
-        {"lead_id": s.lead, "score": s.score, "value": s.value, "at": s.at, "above": s.above} for s in standings
-    ]
+    rows = [{"lead_id": s.lead, "score": s.score, "value": s.value, "at": s.at, "above": s.above} for s in standings]
     if rows:
         insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(lead_scores)
         changed = {name: insert.excluded[name] for name in ("value", "at", "above")}

@@ -33,7 +33,9 @@ def lines(tx: Transaction) -> list[Line]:
     c = decisions.c
     query = select(c.at, c.lead_id, c.what, c.reason, c.inputs, c.campaign, c.step, c.enrollment_id, c.id)
     found = []
-    for at, lead, what, reason, inputs, campaign, step, enrollment, _ in tx.execute(query.order_by(c.at, c.lead_id, c.id)):
+    for at, lead, what, reason, inputs, campaign, step, enrollment, _ in tx.execute(
+        query.order_by(c.at, c.lead_id, c.id)
+    ):
         inputs = inputs or {}
         found.append(Line(at, lead, what, reason, inputs.get("detail"), campaign, step, enrollment, inputs))
     return found

@@ -1,4 +1,4 @@
-"""Instants at which something of a lead is looked at: quiet carts, dates, schedules, conditions that time alone turns."""
+"""Instants at which something of a lead is looked at: quiet carts, dates, schedules, conditions that time may turn."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from nurture.store.tables import leads, matches, sweeps, timers
 class Timer:
     """`owner` is a campaign, or `enrollment:ID` for a look at an enrollment. `due` None: the key is closed (S7).
 
-    `event` and `at` are, of a settle, the event with the greatest `at` and that instant; of a date, `at` is the recipe's
-    instant where catch-up made it fire later.
+    `event` and `at` are, of a settle, the event with the greatest `at` and that instant; of a date, `at` is the
+    instant of its recipe, where catch-up made it fire later.
     """
 
     lead: int

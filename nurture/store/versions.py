@@ -171,9 +171,7 @@ def live_templates(tx: Transaction) -> dict[str, str]:
 
 def template_files(tx: Transaction, name: str, digest: str) -> dict[str, str] | None:
     """All files of one stored template version."""
-    return tx.execute(
-        select(templates.c.files).where(templates.c.name == name, templates.c.hash == digest)
-    ).scalar()
+    return tx.execute(select(templates.c.files).where(templates.c.name == name, templates.c.hash == digest)).scalar()
 
 
 def ask_sweep(tx: Transaction, campaign: str, *, first: bool, now: datetime) -> None:
