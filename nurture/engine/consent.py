@@ -198,7 +198,7 @@ class _Act:
         if isinstance(verdict, Same) and not open_again:
             return Unchanged(verdict.state)
         state = verdict.state
-        self._log(person, said, verdict if isinstance(verdict, Next) else Next(state, "withdrawn"))
+        self._log(person, said, Next(state, "objection" if state == "objected" else "withdrawn"))
         for topic in [*self._topics(person), ALL_MARKETING]:
             before = self._state(person, topic)
             if before in ("withdrawn", "objected") and topic != ALL_MARKETING and state != "objected":

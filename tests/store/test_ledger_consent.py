@@ -1,0 +1,374 @@
+"""Consent changes in one place: what it leaves in the ledger, in the state, and in what was about to be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import select
+
+from nurture.campaign.duration import Duration
+from nurture.campaign.project import Project, Topic
+from nurture.engine.confirming import request_of
+from nurture.engine.consent import Answer, Changed, ConsentRules, Unchanged, address_changed, change
+from nurture.lead.consent import ALL_MARKETING, Action, By, ConsentRefused, Declaration, Proof
+from nurture.lead.keyring import Keyring
+from nurture.store import tables as t
+from nurture.store.consents import people
+from nurture.store.database import Database
+from nurture.store.leads import LeadCall, upsert_leads
+from nurture.store.ledger import entries_of
+from nurture.store.suppressions import scopes
+from tests.store.people import World
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+KEYRING = Keyring(["secret"])
+PROJECT = Project(
+    name="acme",
+    topics={
+        "letter": Topic("letter", wording={"en": "Yes, send me the letter."}),
+        "offers": Topic("offers", double_opt_in=False),
+        "table": Topic("table", basis="soft_opt_in", expires_after=Duration(months=24)),
+    },
+)
+RULES = ConsentRules(PROJECT, KEYRING, ends_on={("sale", "v1"): "offers", ("course", "v1"): "letter"})
+
+
+class Office:
+    """One lead and everything said about its consent."""
+
+    def __init__(self, db: Database, email: str | None = "anna@example.com") -> None:
+        self.db, self.now, self.rules = db, NOW, RULES
+        self.world = World(db, PROJECT)
+        columns = {"email": email} if email else {}
+        with db.write() as tx:
+            call = LeadCall(external="u1", columns=columns)
+            [who] = upsert_leads(tx, [call], project=PROJECT, keyring=KEYRING, now=NOW)
+        self.lead = who.lead
+
+    def say(self, action: Action, topic: str, by: By = "person", *, method: str = "checkbox", **proof: Any) -> Answer:
+        said = Declaration(self.lead, topic, action, by, by, self.now, Proof(method=method, **proof))
+        with self.db.write() as tx:
+            return change(tx, [said], self.rules, self.now)[0]
+
+    def confirm(self, topic: str = "letter", request: datetime | None = None) -> Answer:
+        evidence = {"request": request_of(request or self.now)}
+        return self.say("confirm", topic, method="double_opt_in", evidence=evidence)
+
+    def later(self, **by: int) -> None:
+        self.now += timedelta(**by)
+
+    def state(self, topic: str) -> str:
+        with self.db.read() as tx:
+            row = people(tx, [self.lead])[self.lead].consents.get(topic)
+        return row.state if row else "none"
+
+    def entries(self) -> list[tuple[str, str | None]]:
+        with self.db.read() as tx:
+            return [(row["event"], row["topic"]) for row in entries_of(tx, self.lead)]
+
+    def closed(self) -> set[str]:
+        with self.db.read() as tx:
+            return set(scopes(tx, [h := KEYRING.address_hash("anna@example.com")]).get(h, {}))
+
+    def events(self) -> list[tuple[str, str]]:
+        with self.db.read() as tx:
+            rows = tx.execute(select(t.events.c.name, t.events.c.properties).order_by(t.events.c.id))
+            return [(name, properties["topic"]) for name, properties in rows]
+
+    def mails(self) -> Sequence[Any]:
+        with self.db.read() as tx:
+            c = t.messages.c
+            return list(tx.execute(select(c.kind, c.state, c.reason, c.options).order_by(c.id)).all())
+
+
+@pytest.fixture
+def office(db: Database) -> Office:
+    return Office(db)
+
+
+def test_c07_agreeing_waits_for_a_confirmation(office: Office) -> None:
+    assert office.say("grant", "letter") == Changed("requested", mailed=True)
+    [mail] = office.mails()
+    assert (mail.kind, mail.state) == ("confirm", "pending")
+    assert mail.options == {"topics": ["letter"], "requests": {"letter": request_of(NOW)}}
+
+
+def test_c07_confirming_twice_is_one_entry(office: Office) -> None:
+    office.say("grant", "letter")
+    assert office.confirm() == Changed("granted")
+    assert office.confirm() == Unchanged("granted")
+    assert office.entries() == [("requested", "letter"), ("confirmed", "letter")]
+
+
+def test_c01_the_confirmation_holds_proof_of_both_steps(office: Office) -> None:
+    text = "Yes, send me the letter."
+    office.say("grant", "letter", wording=text, ip="192.0.2.1", page="/f/guide")
+    office.later(hours=1)
+    office.confirm(request=NOW)
+    with office.db.read() as tx:
+        last = entries_of(tx, office.lead)[-1]
+    assert last["wording"] == text
+    assert last["evidence"]["requested"]["ip"] == "192.0.2.1"
+    assert last["evidence"]["requested"]["recorded_at"] == "2026-03-02T09:00:00.000000Z"
+
+
+def test_c02_old_proofs_keep_the_old_text(office: Office) -> None:
+    office.say("grant", "offers", wording="Old words")
+    office.rules = msgspec_replace(office.rules, topics={"offers": Topic("offers", wording={"en": "New words"})})
+    with office.db.read() as tx:
+        [entry] = entries_of(tx, office.lead)
+    assert (entry["wording"], len(entry["wording_version"])) == ("Old words", 12)
+
+
+def msgspec_replace(rules: ConsentRules, **changes: Any) -> ConsentRules:
+    return ConsentRules(msgspec.structs.replace(rules.project, **changes), rules.keyring)
+
+
+def test_c07_a_link_too_old_confirms_nothing(office: Office) -> None:
+    office.say("grant", "letter")
+    office.later(days=8)
+    assert isinstance(office.confirm(request=NOW), ConsentRefused)
+    assert office.state("letter") == "requested"
+
+
+def test_c08_a_second_request_within_a_day_sends_no_mail(office: Office) -> None:
+    office.say("grant", "letter")
+    office.later(hours=23)
+    assert office.say("grant", "letter") == Unchanged("requested", mailed=False)
+    office.later(hours=2)
+    assert office.say("grant", "letter") == Unchanged("requested", mailed=True)
+
+
+def test_x18_three_confirmation_mails_are_all(office: Office) -> None:
+    for _ in range(6):
+        office.say("grant", "letter")
+        office.later(days=2)
+    assert len(office.mails()) == 3
+
+
+def test_x18_refusing_does_not_earn_another_mail(office: Office) -> None:
+    for _ in range(5):
+        office.say("grant", "letter")
+        office.say("withdraw", "letter")
+        office.later(days=2)
+    assert len(office.mails()) == 3
+
+
+def test_topics_ticked_together_are_asked_for_in_one_mail(office: Office) -> None:
+    office.rules = msgspec_replace(office.rules, topics={**PROJECT.topics, "news": Topic("news")})
+    said = [
+        Declaration(office.lead, topic, "grant", "person", "person", NOW, Proof(method="form"))
+        for topic in ("letter", "news")
+    ]
+    with office.db.write() as tx:
+        change(tx, said, office.rules, NOW)
+    [mail] = office.mails()
+    assert mail.options["topics"] == ["letter", "news"]
+
+
+def test_an_old_link_in_a_mail_renews_what_was_granted(office: Office) -> None:
+    office.say("grant", "offers")
+    office.later(days=800)
+    assert office.say("renew", "offers", method="double_opt_in") == Changed("granted")
+    assert office.say("renew", "offers", method="double_opt_in") == Unchanged("granted")
+    assert office.entries()[-1] == ("renewed", "offers")
+    assert office.events()[-1] == ("consent.granted", "offers")
+
+
+def test_an_old_link_in_a_mail_brings_nobody_back(office: Office) -> None:
+    office.say("grant", "offers")
+    office.say("withdraw", "offers")
+    assert isinstance(office.say("renew", "offers"), ConsentRefused)
+
+
+def test_e14_withdrawing_cancels_what_waits(office: Office) -> None:
+    office.say("grant", "offers")
+    for state in ("pending", "claimed", "sending"):
+        office.world.mail(office.lead, state=state, topic="offers", sent_at=None)
+    office.world.mail(office.lead, state="pending", topic="letter", sent_at=None)
+    office.world.mail(office.lead, state="pending", service=True, sent_at=None)
+    office.say("withdraw", "offers")
+    assert [m.state for m in office.mails()] == ["cancelled", "cancelled", "sending", "pending", "pending"]
+    assert office.mails()[0].reason == "withdrew offers"
+
+
+def test_e14_a_claim_does_not_outlive_the_withdrawal(office: Office) -> None:
+    office.say("grant", "offers")
+    mail = office.world.mail(office.lead, state="claimed", topic="offers", fence=7, sent_at=None)
+    office.say("withdraw", "offers")
+    with office.db.read() as tx:
+        assert tx.execute(select(t.messages.c.fence).where(t.messages.c.id == mail)).scalar() == 8
+
+
+def test_s25_withdrawing_ends_the_campaigns_of_that_topic(office: Office) -> None:
+    office.say("grant", "offers")
+    sale = office.world.enrollment(office.lead, "sale", step="second")
+    course = office.world.enrollment(office.lead, "course")
+    office.say("withdraw", "offers")
+    with office.db.read() as tx:
+        c = t.enrollments.c
+        rows = {r.id: (r.state, r.reason) for r in tx.execute(select(c.id, c.state, c.reason))}
+        why = tx.execute(select(t.decisions.c.what, t.decisions.c.reason, t.decisions.c.step)).all()
+    assert rows == {sale: ("exited", "withdrew offers"), course: ("waiting", None)}
+    assert why == [("ended", "exit(withdrew offers)", "second")]
+
+
+def test_withdrawing_twice_is_one_entry(office: Office) -> None:
+    office.say("grant", "offers")
+    assert office.say("withdraw", "offers", method="one_click") == Changed("withdrawn")
+    assert office.say("withdraw", "offers", method="one_click") == Unchanged("withdrawn")
+    assert office.entries() == [("granted", "offers"), ("withdrawn", "offers")]
+    assert office.closed() == {"topic:offers"}
+
+
+def test_saying_no_before_any_yes_counts(office: Office) -> None:
+    assert office.say("withdraw", "table") == Changed("withdrawn")
+    assert office.entries() == [("refused", "table")]
+
+
+def test_c17_all_marketing_closes_every_topic_with_one_entry(office: Office) -> None:
+    office.say("grant", "offers")
+    office.world.mail(office.lead, state="pending", topic="offers", sent_at=None)
+    office.world.mail(office.lead, state="pending", service=True, sent_at=None)
+    assert office.say("withdraw", ALL_MARKETING) == Changed("withdrawn")
+    assert office.say("withdraw", ALL_MARKETING) == Unchanged("withdrawn")
+    assert office.entries() == [("granted", "offers"), ("withdrawn", None)]
+    assert {office.state(topic) for topic in PROJECT.topics} == {"withdrawn"}
+    assert office.closed() == {"marketing"}
+    assert [m.state for m in office.mails()] == ["cancelled", "pending"]
+
+
+def test_c17_agreeing_again_opens_that_topic_only(office: Office) -> None:
+    office.say("withdraw", ALL_MARKETING)
+    assert office.say("grant", "offers") == Changed("granted")
+    assert office.closed() == {"topic:letter", "topic:table"}
+    assert (office.state("offers"), office.state("letter")) == ("granted", "withdrawn")
+
+
+@pytest.mark.parametrize("by", ["import", "api", "operator", "campaign"])
+def test_c13_nobody_else_brings_back_who_left(office: Office, by: By) -> None:
+    office.say("grant", "offers")
+    office.say("withdraw", "offers")
+    assert isinstance(office.say("grant", "offers", by), ConsentRefused)
+    assert office.state("offers") == "withdrawn"
+    assert office.closed() == {"topic:offers"}
+
+
+def test_c13_a_form_without_proof_of_the_address_asks_first(office: Office) -> None:
+    office.say("withdraw", "offers")
+    assert office.say("grant", "offers", method="form") == Changed("requested", mailed=True)
+    assert office.closed() == {"topic:offers"}
+    assert office.confirm("offers") == Changed("granted")
+    assert office.closed() == set()
+
+
+def test_c13_a_suppression_that_outlived_the_lead_stops_an_import(db: Database) -> None:
+    office = Office(db)
+    office.world.suppress(KEYRING.address_hash("anna@example.com"), "topic:offers")
+    assert isinstance(office.say("grant", "offers", "import"), ConsentRefused)
+
+
+def test_x18_a_complaint_gets_no_confirmation(db: Database) -> None:
+    office = Office(db)
+    office.world._add(
+        t.suppressions,
+        address_hash=KEYRING.address_hash("anna@example.com"),
+        scope="marketing",
+        reason="complaint",
+        at=NOW,
+    )
+    assert isinstance(office.say("grant", "letter"), ConsentRefused)
+    assert not office.mails()
+
+
+def test_an_import_keeps_its_date_and_starts_nothing(office: Office) -> None:
+    said = Declaration(
+        office.lead, "table", "grant", "import", "import", NOW - timedelta(days=700), Proof(method="import")
+    )
+    with office.db.write() as tx:
+        change(tx, [said], office.rules, NOW)
+        row = people(tx, [office.lead])[office.lead].consents["table"]
+        fact = tx.execute(select(t.events.c.fact)).scalar()
+    assert (row.since, row.basis, fact) == (NOW - timedelta(days=700), "soft_opt_in", True)
+    assert row.expires_at is not None
+    assert row.expires_at - NOW < timedelta(days=32)
+
+
+def test_a_consent_that_ran_out_is_given_anew(office: Office) -> None:
+    office.say("grant", "table")
+    office.later(days=800)
+    assert office.say("grant", "table") == Changed("granted")
+    assert office.entries()[-1] == ("renewed", "table")
+
+
+def test_a_campaign_may_ask_but_not_grant(office: Office) -> None:
+    assert isinstance(office.say("grant", "offers", "campaign"), ConsentRefused)
+    assert office.say("request", "letter", "campaign") == Changed("requested", mailed=True)
+
+
+def test_nobody_without_an_address_is_asked_to_confirm(db: Database) -> None:
+    office = Office(db, email=None)
+    assert isinstance(office.say("grant", "letter"), ConsentRefused)
+
+
+def test_a_topic_nobody_declared_is_refused(office: Office) -> None:
+    assert office.say("grant", "leter") == ConsentRefused("there is no topic 'leter'")
+
+
+def test_every_change_is_an_event(office: Office) -> None:
+    office.say("grant", "letter")
+    office.confirm()
+    office.say("withdraw", "letter")
+    assert office.events() == [
+        ("consent.requested", "letter"),
+        ("consent.granted", "letter"),
+        ("consent.withdrawn", "letter"),
+    ]
+
+
+def moved(office: Office) -> None:
+    """The lead has another address now."""
+    columns = {"email": "new@example.com"}
+    with office.db.write() as tx:
+        call = LeadCall(external="u1", columns=columns)
+        [who] = upsert_leads(tx, [call], project=PROJECT, keyring=KEYRING, now=office.now)
+        assert who.old_address
+        address_changed(tx, office.lead, who.old_address, office.rules, office.now)
+
+
+def test_s29_a_new_address_confirms_anew_where_it_had_to(office: Office) -> None:
+    office.say("grant", "letter")
+    office.confirm()
+    office.say("grant", "offers")
+    office.later(days=3)
+    moved(office)
+    assert (office.state("letter"), office.state("offers")) == ("requested", "granted")
+    assert office.mails()[-1].kind == "confirm"
+
+
+def test_s29_the_link_sent_to_the_old_address_confirms_nothing(office: Office) -> None:
+    office.say("grant", "letter")
+    office.later(hours=1)
+    moved(office)
+    assert isinstance(office.confirm(request=NOW), ConsentRefused)
+
+
+def test_s29_a_withdrawal_goes_along_and_a_bounce_stays(office: Office) -> None:
+    office.say("withdraw", "offers")
+    office.world.suppress(KEYRING.address_hash("anna@example.com"), "all")
+    moved(office)
+    with office.db.read() as tx:
+        mine = scopes(tx, [h := KEYRING.address_hash("new@example.com")])[h]
+    assert set(mine) == {"topic:offers"}
+
+
+def test_s29_what_waits_is_made_anew(office: Office) -> None:
+    office.world.mail(office.lead, state="claimed", topic="offers", mail_id="1@x", body=b"x", sent_at=None)
+    moved(office)
+    with office.db.read() as tx:
+        c = t.messages.c
+        assert tx.execute(select(c.state, c.mail_id, c.body)).all() == [("pending", None, None)]
