@@ -35,15 +35,17 @@ def stages(frame: Frame, condition: c.InStage) -> tuple[str, ...]:
 
 
 def in_stage(frame: Frame, condition: c.InStage) -> Sql:
+    """Who has not come to the funnel yet stands before all of its stages, and in none of them."""
     stage = frame.alias(t.lead_stages)
     source, mine = frame.of_lead(stage, condition.by_account)
     there = frame.exists(source, *mine, stage.c.stage.in_(stages(frame, condition)))
     if condition.before is None or condition.at_least is not None or condition.by_account:
         return there
-    # Who has not come to the funnel yet stands before all of its stages.
     funnel = frame.project.funnel_of(condition.before)
+    if funnel is None:
+        return there
     other = frame.alias(t.lead_stages)
-    anywhere = frame.exists(other, other.c.lead_id == frame.lead.c.id, other.c.stage.in_(funnel.names() if funnel else ()))
+    anywhere = frame.exists(other, other.c.lead_id == frame.lead.c.id, other.c.stage.in_(funnel.names()))
     return or_(there, not_(anywhere))
 
 

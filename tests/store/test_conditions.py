@@ -197,11 +197,15 @@ def test_a_stage_is_a_name_one_of_several_or_a_range_of_its_funnel(
     assert world.holds(condition, lead) is expected
 
 
-def test_a_lead_before_its_first_move_stands_in_no_range(db: Database) -> None:
+def test_who_has_not_come_to_the_funnel_stands_before_all_of_its_stages(db: Database) -> None:
     world = staged(db)
     lead = world.lead()
-    assert not world.holds(InStage(before="customer"), lead)
-    assert world.holds(Not(InStage(before="customer")), lead)
+    world.stands(lead, "happy", funnel="care")
+    assert world.holds(InStage(before="customer"), lead)
+    assert world.holds(InStage(before="visitor"), lead)
+    assert not world.holds(InStage(before="happy"), lead)
+    assert not world.holds(InStage(at_least="visitor", before="customer"), lead)
+    assert not world.holds(InStage(before="gone"), lead)
 
 
 @pytest.mark.parametrize(
