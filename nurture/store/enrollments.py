@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row as SqlRow
-from sqlalchemy import Select, bindparam, func, select, update
+from sqlalchemy import Select, bindparam, func, or_, select, update
 
 from nurture.errors import LostRace
 from nurture.journey.effects import End
@@ -187,7 +187,8 @@ def write(tx: Transaction, after: Iterable[Enrollment], ended: Mapping[int, tupl
     c = enrollments.c
     statement = (
         update(enrollments)
-        .where(c.id == bindparam("b_id"), c.revision == bindparam("b_revision"), c.state.in_(OPEN))
+        # Not IN: its list is expanded at each execution, which a statement for many rows cannot be.
+        .where(c.id == bindparam("b_id"), c.revision == bindparam("b_revision"), or_(*(c.state == s for s in OPEN)))
         .values(revision=c.revision + 1, **{name: bindparam(name) for name in rows[0] if not name.startswith("b_")})
     )
     moved = tx.execute(statement, rows).rowcount
