@@ -80,6 +80,8 @@ def read_campaigns(
             names |= _name_of(file, files[file])
             continue
         judge(spec, project, findings)
+        if not spec.name:
+            continue
         if spec.name in specs:
             first = specs[spec.name].mark
             findings.add(spec.mark, "N335", f"the campaign '{spec.name}' is also in {first.file}:{first.line}")

@@ -89,6 +89,7 @@ class CampaignSpec:
     tests: tuple[CampaignTest, ...] = ()
     entry: dict[str, Shape] | None = None
     references: list[Reference] = field(default_factory=list)
+    complete: bool = True  # no step had to be left out
 
     def every_step(self) -> list[StepSpec]:
         """All steps in the order they are written, nested ones after the step that holds them."""

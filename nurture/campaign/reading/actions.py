@@ -54,7 +54,7 @@ def _settings(node: Node, at: Context) -> dict[str, Any] | None:
         if place is None and key.text in lead_fields(at.project):
             at.add(key, "N214", f"{said(key)} is not a campaign's to change")
         elif place is None:
-            at.unknown(key, "N313", "attribute of a lead", fields)
+            at.unknown(key, "N313", "attribute of a lead", fields, "a lead")
         elif isinstance(value, Scalar) and value.empty:
             values[key.text] = None
         else:

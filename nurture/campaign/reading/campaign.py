@@ -66,7 +66,8 @@ CAMPAIGN = Record(
 
 
 def read_spec(file: str, text: str, project: Project, findings: Findings) -> CampaignSpec | None:
-    """The campaign in this file as far as it could be read; None where it has no shape to go on with."""
+    """The campaign in this file as far as it could be read, so that its rules are judged with all the rest; None where
+    it has no shape to go on with. What had a problem is left out, so a spec with errors must not be compiled."""
     tree = read_tree(file, text, findings)
     if tree is None:
         if not any(p.mark.file == file for p in findings.problems):
@@ -84,13 +85,11 @@ def read_spec(file: str, text: str, project: Project, findings: Findings) -> Cam
     exits = EXITS.read(got.nodes["exit"], inside) if "exit" in got else ()
     steps = read_steps(got.nodes["steps"], inside) if "steps" in got else None
     tests = TESTS.read(got.nodes["tests"], inside) if "tests" in got else ()
-    if not name or entry is None or entry.enter is None or steps is None:
-        return None
     return CampaignSpec(
         mark=got.mark_of("campaign"),
         name=name,
-        enter=entry.enter,
-        steps=identify(steps, findings),
+        enter=(entry and entry.enter) or plan.EnterManual(),
+        steps=identify(steps or (), findings),
         title=got.get("title", ""),
         state=got.get("state", "live"),
         priority=got.get("priority", 50),
@@ -99,8 +98,8 @@ def read_spec(file: str, text: str, project: Project, findings: Findings) -> Cam
         on_withdrawal=got.get("on_withdrawal", "exit"),
         on_change=got.get("on_change", "pin"),
         pin_templates=bool(got["pin_templates"]),
-        only_if=entry.only_if,
-        again=entry.again,
+        only_if=entry.only_if if entry else None,
+        again=entry.again if entry else None,
         goal=goal,
         exits=exits or (),
         window=got["window"],
@@ -108,6 +107,7 @@ def read_spec(file: str, text: str, project: Project, findings: Findings) -> Cam
         tests=tests or (),
         entry=scene.entry,
         references=at.references,
+        complete=not at.lost and steps is not None,
     )
 
 

@@ -118,7 +118,7 @@ def _lead(node: Node, at: Context) -> TestLead | None:
         elif key.text in shapes:
             fields[key.text] = typed(value, shapes[key.text], at)
         else:
-            at.unknown(key, "N313", "attribute of a lead", [*shapes, *_LEAD])
+            at.unknown(key, "N313", "attribute of a lead", [*shapes, *_LEAD], "a lead")
     return TestLead(
         fields, got.get("stage") or (), got.get("consents") or (), got.get("tags") or (), got.get("scores") or {}
     )

@@ -40,6 +40,7 @@ class Context:
     project: Project = field(default_factory=Project)
     scene: Scene = Scene()
     references: list[Reference] = field(default_factory=list)
+    lost: list[Mark] = field(default_factory=list)  # steps left out because of a problem
 
     def within(self, scene: Scene) -> Context:
         return replace(self, scene=scene)
@@ -54,12 +55,14 @@ class Context:
         self.references.append(Reference(kind, node.text, node.mark, service, internal))
 
     def unknown(self, node: Scalar, code: str, what: str, known: Iterable[str], declared_in: str = "") -> None:
-        """Say that a name is not declared, with the nearest one and the list of those that are."""
-        names = list(known)
+        """Say that a name is not declared, with the nearest one and the list of those that are. `what` may be
+        `KIND of WHOSE`."""
+        names = list(dict.fromkeys(known))
         where = declared_in or "config.yaml"
         there = f"{where} has: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}" if names else ""
         hint = " ".join(part for part in (did_you_mean(node.text, names), there or f"{where} declares none") if part)
-        self.add(node, code, f"unknown {what} {said(node)}", hint)
+        kind, of, whose = what.partition(" of ")
+        self.add(node, code, f"unknown {kind} {said(node)}{of}{whose}", hint)
 
 
 def said(node: Node) -> str:

@@ -8,7 +8,7 @@ from nurture.campaign.plan import DateRef
 from nurture.campaign.project import Shape
 from nurture.campaign.reading.context import Context, said
 from nurture.campaign.reading.kinds import Got, Schema, word
-from nurture.campaign.reading.scalars import moment
+from nurture.campaign.reading.scalars import date_hint, moment
 from nurture.campaign.source import Node, Scalar
 
 _HINT = "write 'lead.FIELD', 'entry.PROPERTY', 'data.WEBHOOK.FIELD' or a date such as 2026-11-27T18:00"
@@ -38,7 +38,9 @@ class DateSource:
             case "data" if rest:
                 return _answer(rest, found, at)
             case _:
-                at.add(node, "N202", f"{said(node)} is not a date", _HINT)
+                at.add(
+                    node, "N202", f"{said(node)} is not a date", date_hint(found.text) if scope[:1].isdigit() else _HINT
+                )
         return None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
@@ -50,7 +52,7 @@ def _declared(source: str, rest: str, shapes: dict[str, Shape], node: Scalar, at
     if place is None:
         whose = "attribute of a lead" if source == "lead" else "property of the entry event"
         known = [f"{source}.{path}" for path in paths(shapes)]
-        at.unknown(node, "N313" if source == "lead" else "N302", whose, known)
+        at.unknown(node, "N313" if source == "lead" else "N302", whose, known, "a lead" if source == "lead" else "it")
         return None
     if field_type(place[1]) != "date":
         at.add(node, "N214", f"{said(node)} is not declared as a date")

@@ -223,13 +223,13 @@ def read_enter(node: Node, at: Context) -> Entry:
     if got is None:
         return unsure
     enter = _ENTRIES[way][1](got, at)
-    scene = _scene(got, enter, at)
+    scene = _scene(got, at)
     only_if = read_condition(got.nodes["only_if"], at.within(scene)) if "only_if" in got else None
     good = not any(key in got and value is None for key, value in (("only_if", only_if), ("again", got["again"])))
     return Entry(enter if good else None, scene, only_if, got["again"])
 
 
-def _scene(got: Got, enter: plan.Enter | None, at: Context) -> Scene:
+def _scene(got: Got, at: Context) -> Scene:
     """What is known at entry. Also after a problem, so that what follows is still read well."""
     entry: dict[str, Shape] | None = None
     key: str | None = None
@@ -239,7 +239,7 @@ def _scene(got: Got, enter: plan.Enter | None, at: Context) -> Scene:
         key = node.text if isinstance(node, Scalar) else None
     elif "stage" in got:
         entry = ENGINE_EVENTS["stage.entered"]
-    return Scene(at.scene.campaign, False, entry, key, unsure=enter is None)
+    return Scene(at.scene.campaign, False, entry, key, unsure="event" in got and entry is None)
 
 
 def enter_schema(defs: dict[str, Schema]) -> Schema:

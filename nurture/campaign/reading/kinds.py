@@ -98,21 +98,24 @@ class Record:
             at.add(node, "N110", f"{noun} is a mapping, not {_form(node)}", f"its keys: {keys}")
             return None
         got = Got(node.mark, node)
+        meant: set[str] = set()
         for key, value in node.entries:
             known = self.keys.get(key.text)
             if known is None:
                 hint = did_you_mean(key.text, self.keys)
+                meant.update({hint.split("'")[1]} if hint else self.one_of)
                 allowed = f"{noun[:1].upper()}{noun[1:]} takes: {', '.join(self.keys)}."
                 at.add(key, "N112", f"unknown key {said(key)} in {noun}", f"{hint} {allowed}".strip())
                 continue
             got.nodes[key.text] = value
             got.values[key.text] = known.kind.read(value, at)
-        self._presence(got, at, noun)
+        self._presence(got, at, noun, meant)
         return got
 
-    def _presence(self, got: Got, at: Context, noun: str) -> None:
+    def _presence(self, got: Got, at: Context, noun: str, meant: set[str]) -> None:
+        """Problems for keys that are missing, but for those `meant` by a word that was reported already."""
         for name, key in self.keys.items():
-            if key.required and name not in got:
+            if key.required and name not in got and name not in meant:
                 at.findings.add(got.mark, "N113", f"{noun} needs '{name}'", key.doc)
         if not self.one_of:
             return
@@ -120,7 +123,7 @@ class Record:
         if len(written) > 1:
             extra = next(key for key, _ in got.node.entries if key.text == written[1])
             at.add(extra, "N114", f"'{written[1]}' cannot stand beside '{written[0]}' in {noun}", "keep one of them")
-        elif not written and not self.at_most_one:
+        elif not written and not self.at_most_one and not meant & set(self.one_of):
             at.findings.add(got.mark, "N113", f"{noun} needs one of: {', '.join(self.one_of)}")
 
     def schema(self, defs: dict[str, Schema]) -> Schema:

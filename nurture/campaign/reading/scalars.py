@@ -283,7 +283,7 @@ class Date:
             return None
         value = moment(found.text)
         if value is None:
-            at.add(node, "N202", f"{said(node)} is not a date", _date_hint(found.text))
+            at.add(node, "N202", f"{said(node)} is not a date", date_hint(found.text))
         return value
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
@@ -301,7 +301,7 @@ def moment(text: str) -> Moment | None:
     return Moment(text.replace(" ", "T"))
 
 
-def _date_hint(text: str) -> str:
+def date_hint(text: str) -> str:
     if found := re.fullmatch(r"(\d{1,2})[./](\d{1,2})[./](\d{4})", text):
         day, month, year = found.groups()
         if int(month) <= 12:

@@ -39,6 +39,13 @@ def read_steps(node: Node, at: Context) -> tuple[StepSpec, ...] | None:
 
 
 def read_step(node: Node, at: Context) -> StepSpec | None:
+    step = _read_step(node, at)
+    if step is None:
+        at.lost.append(node.mark)
+    return step
+
+
+def _read_step(node: Node, at: Context) -> StepSpec | None:
     if not isinstance(node, Mapping):
         at.add(
             node,
@@ -70,7 +77,9 @@ def read_step(node: Node, at: Context) -> StepSpec | None:
 def _no_action(node: Mapping, at: Context, first: Scalar | None) -> None:
     for key, _ in node.entries:
         if key.text not in _COMMON and (near := did_you_mean(key.text, STEPS)):
-            at.add(key, "N112", f"unknown key {said(key)} in a step", f"{near} A step takes one of: {_ACTIONS}.")
+            label = node.get("id")
+            where = f"step {said(label)}" if isinstance(label, Scalar) and not label.empty else "a step"
+            at.add(key, "N112", f"unknown key {said(key)} in {where}", f"{near} A step takes one of: {_ACTIONS}.")
             return
     stranger = next((key for key, _ in node.entries if key.text not in _COMMON), first)
     what = (

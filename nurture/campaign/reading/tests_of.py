@@ -28,8 +28,11 @@ OPS: dict[FieldType, tuple[Op, ...]] = {
     "list": ("any", "set"),
 }
 ALL_OPS: tuple[Op, ...] = tuple(dict.fromkeys(op for ops in OPS.values() for op in ops))
+_WHERE = {"lead": "a lead", "account": "an account"}
 _LIKELY = {">": "more_than", ">=": "at_least", "<": "less_than", "<=": "at_most", "=": "is", "==": "is", "!=": "is_not"}
-_LIKELY |= {"min": "at_least", "max": "at_most", "equals": "is", "not": "is_not", "exists": "set", "one_of": "in"}
+_LIKELY |= {"min": "at_least", "minimum": "at_least", "gte": "at_least", "gt": "more_than", "greater_than": "more_than"}
+_LIKELY |= {"max": "at_most", "maximum": "at_most", "lte": "at_most", "lt": "less_than", "eq": "is", "ne": "is_not"}
+_LIKELY |= {"equals": "is", "not": "is_not", "exists": "set", "one_of": "in"}
 
 TESTS_SCHEMA: Schema = {
     "anyOf": [
@@ -62,7 +65,7 @@ def read_fields(
         found = locate(shapes, key.text)
         if found is None:
             code = {"lead": "N313", "account": "N313"}.get(scope, "N302")
-            at.unknown(key, code, what, paths(shapes))
+            at.unknown(key, code, what, paths(shapes), _WHERE.get(scope, "it"))
             continue
         path, shape = found
         if isinstance(shape, dict):

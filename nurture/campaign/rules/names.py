@@ -15,6 +15,8 @@ BUILT_IN = ("consent/confirm",)
 
 def check_own(spec: CampaignSpec, findings: Findings) -> None:
     """Mails this campaign's conditions and tests name must be mails it sends."""
+    if not spec.complete:
+        return  # the mail may be sent by a step that could not be read
     sent, told = _mails(spec), _told(spec)
     for ref in spec.references:
         if ref.kind == "own mail" and ref.name not in sent:
@@ -37,11 +39,12 @@ def check_campaigns(specs: list[CampaignSpec], known: set[str], findings: Findin
 def check_templates(specs: list[CampaignSpec], templates: set[str] | None, findings: Findings) -> None:
     """Every template a step prints is there; every mail a condition names is somebody's."""
     mails = {name for spec in specs for name in _mails(spec)} | (templates or set())
+    complete = all(spec.complete for spec in specs)
     for ref in (ref for spec in specs for ref in spec.references):
         if ref.kind == "template" and templates is not None and ref.name not in {*templates, *BUILT_IN}:
             hint = did_you_mean(ref.name, templates) or f"write templates/{ref.name}.html"
             findings.add(ref.mark, "N334", f"there is no template '{ref.name}'", hint)
-        if ref.kind == "mail" and ref.name not in mails and ref.name != "any":
+        if ref.kind == "mail" and ref.name not in mails and ref.name != "any" and complete:
             _unknown(ref, "N315", "mail", sorted(mails), findings)
 
 
@@ -66,7 +69,9 @@ def _told(spec: CampaignSpec) -> dict[str, str]:
 
 
 def _unknown(ref: Reference, code: str, what: str, known: Iterable[str], findings: Findings, hint: str = "") -> None:
-    names = list(known)
+    names = list(dict.fromkeys(known))
     there = f"there are: {', '.join(names[:12])}{', …' if len(names) > 12 else ''}" if names and not hint else hint
     near = did_you_mean(ref.name, names)
-    findings.add(ref.mark, code, f"unknown {what} '{ref.name}'", " ".join(part for part in (near, there) if part))
+    kind, of, whose = what.partition(" of ")
+    message = f"unknown {kind} '{ref.name}'{of}{whose}"
+    findings.add(ref.mark, code, message, " ".join(part for part in (near, there) if part))

@@ -21,7 +21,7 @@ def _walk(steps: tuple[StepSpec, ...], findings: Findings) -> bool:
             why = "the step before it leaves the campaign" if isinstance(last.step, plan.Leave) else "every way leaves"
             message = f"step '{step.step.id}' can never be reached: {why}"
             findings.add(step.mark, "N310", message, "delete it, or move it before the exit")
-            return True
+            return False
         open_ = _passes(step, findings)
     return open_
 
