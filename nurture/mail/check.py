@@ -310,8 +310,16 @@ class _Checker:
                 path, "N410", f"the HTML is {size // 1024} KB; Gmail cuts at 102 KB and hides the unsubscribe link"
             )
         if not parts.inlined:
-            hint = "close every element in the branch that opens it"
-            self._add(path, "N418", "tags do not balance, so styles stay in <style>", hint=hint, warning=True)
+            hint = (
+                "close every element in the branch that opens it, and write {% if %} inside quotes or around elements"
+            )
+            self._add(
+                path,
+                "N418",
+                "elements and {% if %} cross each other, so styles stay in <style>",
+                hint=hint,
+                warning=True,
+            )
         if self._confirmation:
             self._confirms(variant, parts)
         elif self._marketing:

@@ -74,7 +74,7 @@ class _Veil:
             piece = spot.piece
             out.append(source[at : piece.start])
             word = f"{self.word}{len(self._pieces)}z"
-            out.append(f"<!--{word}-->" if spot.where == "text" else word)
+            out.append({"text": f"<!--{word}-->", "tag": f" {word} "}.get(spot.where, word))
             self._pieces.append(piece)
             at = piece.start + len(piece.text)
         self.hidden = "".join(out) + source[at:]
@@ -98,7 +98,7 @@ def _compiled(source: str, file: str) -> str:
         raise TemplateBroken("a .mjml file needs the extra 'mjml': pip install 'nurture[mjml]'", file) from error
     veil = _Veil(source)
     try:
-        html = str(mjml2html(veil.hidden))
+        html = str(mjml2html(veil.hidden, fonts={}))
     except Exception as error:
         raise TemplateBroken(f"MJML cannot be compiled: {error}", file) from error
     missing = sorted(set(re.findall(rf"{veil.word}(\d+)z", veil.hidden)) - set(re.findall(rf"{veil.word}(\d+)z", html)))
@@ -111,6 +111,8 @@ def _compiled(source: str, file: str) -> str:
 def _inlined(source: str) -> Prepared:
     if not _STYLE.search(source):
         return Prepared(source)
+    if any(spot.where == "tag" for spot in read(source).spots):
+        return Prepared(source, inlined=False)  # attributes change their order, and an {% if %} among them its meaning
     whole = _with_bodies(source)
     veil = _Veil(whole)
     inliner = css_inline.CSSInliner(keep_style_tags=True, remove_inlined_selectors=True, load_remote_stylesheets=False)
@@ -157,7 +159,8 @@ def guarded(source: str) -> str:
             continue
         if piece.kind != "print" or piece.code.startswith("links."):
             continue
-        out += [source[at : piece.start], f"{{{{ ({piece.code}) | web_address }}}}"]
+        left, right = "-" * piece.text.startswith("{{-"), "-" * piece.text.endswith("-}}")
+        out += [source[at : piece.start], f"{{{{{left} ({piece.code}) | web_address {right}}}}}"]
         at = piece.start + len(piece.text)
     return "".join(out) + source[at:]
 
