@@ -127,16 +127,26 @@ def claim(
     limit: int,
     *,
     kinds: Sequence[str] = (MAIL, NOTICE, CONFIRM),
+    except_lanes: Sequence[str] = (),
+    except_campaigns: Sequence[str] = (),
     marketing: bool = True,
+    service: bool = True,
 ) -> list[Claimed]:
-    """Take up to `limit` pending messages of a lane (None: of any), oldest due first, until `lease_until` (machine
-    time). Two workers never take the same one: on PostgreSQL rows another is taking are skipped (trust R4)."""
+    """Take up to `limit` pending messages of a lane (None: of any but `except_lanes`), oldest due first, until
+    `lease_until` (machine time). Two workers never take the same one: on PostgreSQL rows another is taking are skipped
+    (trust R4). What is paused is left: `except_campaigns`, all marketing, all service mail."""
     c = messages.c
     page = select(c.id).where(c.state == "pending", c.due <= now, c.kind.in_(kinds))
     if lane is not None:
         page = page.where(c.lane == lane)
+    if except_lanes:
+        page = page.where(c.lane.not_in(except_lanes))
+    if except_campaigns:
+        page = page.where(c.campaign.is_(None) | c.campaign.not_in(except_campaigns))
     if not marketing:
         page = page.where(c.service | (c.kind != MAIL))
+    if not service:
+        page = page.where(c.service.is_(False))
     page = page.order_by(c.due, c.id).limit(limit)
     if tx.dialect.name == "postgresql":
         page = page.with_for_update(skip_locked=True)
@@ -158,6 +168,62 @@ def claim_of(tx: Transaction, scope: Scope) -> list[Claimed]:
     return found
 
 
+def hold(tx: Transaction, held: Sequence[tuple[int, int, datetime | None, str]]) -> None:
+    """Claimed messages the wire gate keeps back, (id, fence, until, reason): cancelled, or pending again until then."""
+    if not held:
+        return
+    c = messages.c
+    tx.execute(
+        update(messages)
+        .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), c.state.in_(("claimed", "pending")))
+        .values(
+            state=bindparam("b_state"),
+            reason=bindparam("b_reason"),
+            due=func.coalesce(bindparam("b_due", type_=c.due.type), c.due),
+            lease_until=None,
+        ),
+        [
+            {
+                "b_id": message,
+                "b_fence": fence,
+                "b_state": "cancelled" if until is None else "pending",
+                "b_reason": reason,
+                "b_due": until,
+            }
+            for message, fence, until, reason in held
+        ],
+    )
+
+
+def give_back(tx: Transaction, claims: Sequence[tuple[int, int]], due: datetime | None = None) -> None:
+    """Claimed or sending messages that were not begun after all, (id, fence), are pending again, from `due` on."""
+    if not claims:
+        return
+    c = messages.c
+    tx.execute(
+        update(messages)
+        .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), c.state.in_(("claimed", "sending")))
+        .values(
+            state="pending",
+            lease_until=None,
+            due=func.coalesce(bindparam("b_due", type_=c.due.type), c.due),
+        ),
+        [{"b_id": message, "b_fence": fence, "b_due": due} for message, fence in claims],
+    )
+
+
+def renew(tx: Transaction, claims: Sequence[tuple[int, int]], lease_until: datetime) -> None:
+    """Hold these (id, fence) longer: the worker is alive and still at them."""
+    if claims:
+        c = messages.c
+        tx.execute(
+            update(messages)
+            .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), c.state.in_(("claimed", "sending")))
+            .values(lease_until=bindparam("b_lease", type_=c.lease_until.type)),
+            [{"b_id": message, "b_fence": fence, "b_lease": lease_until} for message, fence in claims],
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """A claimed message about to go on the wire."""
@@ -177,14 +243,15 @@ def launch(tx: Transaction, launches: Sequence[Launch], worker: str, now: dateti
         return set()
     c = messages.c
     fences = {launch.message: launch.fence for launch in launches}
-    held = {
-        row[0]
-        for row in tx.execute(select(c.id, c.fence).where(c.id.in_(list(fences)), c.state == "claimed"))
-        if row[1] == fences[row[0]]
-    }
-    going = [launch for launch in launches if launch.message in held]
+    query = select(c.id, c.fence, c.state).where(c.id.in_(list(fences)), c.state.in_(("claimed", "sending")))
+    if tx.dialect.name == "postgresql":
+        query = query.with_for_update()
+    held = {id_: state for id_, fence, state in tx.execute(query) if fence == fences[id_]}
+    # Asked about again while it waits for its connection: its attempt is there already.
+    again = {message for message, state in held.items() if state == "sending"}
+    going = [launch for launch in launches if held.get(launch.message) == "claimed"]
     if not going:
-        return set()
+        return again
     statement = (
         update(messages)
         .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), c.state == "claimed")
@@ -216,7 +283,7 @@ def launch(tx: Transaction, launches: Sequence[Launch], worker: str, now: dateti
         attempts,
         [{"message_id": x.message, "fence": x.fence, "worker": worker, "started_at": now} for x in going],
     )
-    return {x.message for x in going}
+    return again | {x.message for x in going}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,117 @@
+"""The wire gate: asked in the transaction just before MAIL FROM (campaigns.md §6).
+
+Goal and exit, consent, suppression, jurisdiction again: these cancel. The window again: a retry at night waits for the
+morning. Nothing else is asked, and what may go has its attempt row when this commits.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from nurture.campaign.window import Window
+from nurture.engine.turn import Turn
+from nurture.journey.reads import ends
+from nurture.journey.timing import next_open
+from nurture.store import consents, enrollments, outbox
+from nurture.store.conditions import Row
+from nurture.store.outbox import CONFIRM, MAIL, Claimed, Launch
+from nurture.store.permissions import permit
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A message that may not go: `until` None cancels it, else it is pending again until then."""
+
+    message: Claimed
+    reason: str
+    until: datetime | None = None
+
+
+def pass_gate(
+    turn: Turn, claimed: Sequence[Claimed], launches: Mapping[int, Launch], worker: str, now: datetime, machine: datetime
+) -> set[int]:
+    """The ids that may go on the wire now, each with its attempt row; the others are cancelled or held."""
+    held = [*_refused(turn, claimed, now), *_ended(turn, claimed, now), *_closed(turn, claimed, now)]
+    stopped = {h.message.id for h in held}
+    outbox.hold(turn.tx, [(h.message.id, h.message.fence, h.until, h.reason) for h in held])
+    for h in held:
+        m = h.message
+        if m.lead is not None and m.campaign is not None:
+            what = "refused" if h.until is None else "deferred"
+            inputs = {"detail": m.template, "at": "wire"}
+            turn.record(
+                m.lead, m.campaign, now, what, h.reason, enrollment=m.enrollment, version=m.version, step=m.step, inputs=inputs
+            )
+    turn.flush()
+    going = [launches[m.id] for m in claimed if m.id not in stopped]
+    return outbox.launch(turn.tx, going, worker, machine)
+
+
+def _refused(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held]:
+    to_leads = [m for m in claimed if m.lead is not None and m.kind in (MAIL, CONFIRM)]
+    people = consents.people(turn.tx, [m.lead for m in to_leads if m.lead is not None]) if to_leads else {}
+    found = []
+    for m in to_leads:
+        person = people.get(m.lead or 0)
+        if person is None:
+            found.append(Held(m, "erased"))
+            continue
+        topics = [m.topic] if m.topic and not m.service else []
+        may = permit(turn.live.project, person, topics, now)
+        verdict = may.service if m.service or not topics else may.topics[topics[0]]
+        if verdict != "ok":
+            found.append(Held(m, verdict))
+    return found
+
+
+def _ended(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held]:
+    """Goals and exits by `match` that hold now; those by an event have cancelled the message already."""
+    groups: dict[tuple[str, str], list[Claimed]] = defaultdict(list)
+    for m in claimed:
+        if m.kind == MAIL and m.enrollment is not None and m.campaign and m.version:
+            groups[m.campaign, m.version].append(m)
+    found = []
+    turn.live.ensure(turn.tx, groups)
+    for pair, group in sorted(groups.items()):
+        plan = turn.live.plans[pair]
+        numbers = ends(plan)
+        if not numbers:
+            continue
+        standing = {e.id: e for e in enrollments.by_ids(turn.tx, [m.enrollment for m in group if m.enrollment])}
+        turn.load(m.lead for m in group if m.lead is not None)
+        asked = [m for m in group if m.enrollment in standing and standing[m.enrollment].open]
+        rows = [
+            Row(
+                lead=m.lead or 0,
+                as_of=now,
+                zone=turn.zone(m.lead or 0),
+                enrollment=m.enrollment,
+                key=standing[m.enrollment or 0].key,
+            )
+            for m in asked
+        ]
+        answers = turn.live.asker.ask(turn.tx, [plan.conditions[n] for n in numbers], rows)
+        goal = plan.goal.trigger.match if plan.goal else None
+        for m, answer in zip(asked, answers, strict=True):
+            holding = {n for n, holds in zip(numbers, answer, strict=True) if holds}
+            if holding:
+                found.append(Held(m, "goal" if goal in holding else "exit"))
+    return found
+
+
+def _closed(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held]:
+    """Windows that are closed now: released in the day, retried in the night."""
+    found = []
+    with_window = [m for m in claimed if m.kind == MAIL and m.lead is not None and m.options.get("window")]
+    turn.load(m.lead for m in with_window if m.lead is not None)
+    for m in with_window:
+        window = msgspec.convert(m.options["window"], Window)
+        opens = next_open(window, now, turn.zone(m.lead or 0), turn.live.project)
+        if opens > now:
+            found.append(Held(m, "window", opens))
+    return found
