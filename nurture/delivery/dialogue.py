@@ -85,8 +85,6 @@ class Dialogue(asyncio.Protocol):
         if transport.is_closing():
             self._lose("the connection was closed")
 
-    # What the event loop tells us
-
     def data_received(self, data: bytes) -> None:
         if self._gone is not None:
             return
@@ -116,8 +114,6 @@ class Dialogue(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._paused = False
         self._wake()
-
-    # What the pool asks
 
     @property
     def usable(self) -> bool:
@@ -155,6 +151,7 @@ class Dialogue(asyncio.Protocol):
                 if self.answered >= most or (self._gone is not None and self._ahead is None):
                     return False
         except ConnectionGone as gone:
+            self.abort()  # also where it still stands: after an answer that makes no sense nothing on it does
             self._settle_lost(current, feed, str(gone))
         except asyncio.CancelledError:
             self.abort()
@@ -274,6 +271,8 @@ class Dialogue(asyncio.Protocol):
                 self._write(content[start : start + CHUNK])
                 await self._drain()
             content = b""
+            if self._replies:
+                raise ConnectionGone("the server answered before the end of the message")
         if self._gone is not None:
             raise ConnectionGone(self._gone)
         try:

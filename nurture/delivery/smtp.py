@@ -151,7 +151,7 @@ class SmtpTransport:
                     barren = 0 if dialogue.answered > before else barren + 1
                     if barren >= BARREN:
                         text = "the server ends every connection before it answers a mail"
-                        left = self._leave(feed, Reply("mail", None, None, text))
+                        left = self._leave(feed, Reply("connect", None, None, text))
         except Exception as error:
             feed.fail(error)  # a bug or a setting; the run ends with it, no mail is forgotten
         finally:

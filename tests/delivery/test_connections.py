@@ -166,3 +166,54 @@ async def test_every_mail_is_settled_once_whatever_a_run_meets() -> None:
         accepted = [message.recipients[0] for message in server.received]
         assert len(accepted) == len(set(accepted))
         assert len(accepted) == wire.kinds()[Sent]
+
+
+async def test_a_connection_on_which_the_server_said_421_is_not_used_again_though_it_stays_open() -> None:
+    wire = RecordingWire()
+    script = {"RCPT": [None, Say("421 4.7.0 enough")]}
+    async with ScriptedServer(script) as server, smtp(server.port) as transport:
+        await transport.send(mails(4), wire)
+        assert wire.kinds() == {Sent: 3, Refused: 1}
+        assert server.connections == 2
+
+
+async def test_a_word_out_of_turn_on_an_idle_connection_is_not_the_next_mail_s_answer() -> None:
+    wire = RecordingWire()
+    async with ScriptedServer() as server, smtp(server.port) as transport:
+        await transport.send([a_mail(1)], RecordingWire())
+        for session in server.sessions:
+            session.out(b"421 4.7.0 too idle\r\n")
+            session.flush()
+        await asyncio.sleep(0.02)
+        await transport.send([a_mail(2)], wire)
+        wire.sent(2)
+        assert server.connections == 2
+
+
+async def test_a_server_that_floods_an_idle_connection_is_hung_up_on() -> None:
+    async with ScriptedServer() as server, smtp(server.port) as transport:
+        await transport.send([a_mail(1)], RecordingWire())
+        for session in server.sessions:
+            session.out(b"250 ok\r\n" * 100)
+            session.flush()
+        await until(lambda: server.open_now == 0)
+
+
+async def test_a_354_for_a_refused_sender_is_not_ended_by_a_dot() -> None:
+    wire = RecordingWire()
+    confused = Garbage(b"550 5.1.8 no\r\n250 ok\r\n354 go on\r\n")
+    async with ScriptedServer({"MAIL": [None, confused]}) as server, smtp(server.port) as transport:
+        await transport.send(mails(2), wire)
+        assert wire.refused(2).reply.code == 550
+        await until(lambda: server.open_now == 0)
+        assert server.lines(".") == []
+
+
+async def test_a_connection_with_an_answer_that_makes_no_sense_is_not_used_again() -> None:
+    wire = RecordingWire()
+    async with ScriptedServer({"DATA": [None, Say("250 ok")]}) as server, smtp(server.port) as transport:
+        await transport.send(mails(2), wire)
+        assert not wire.dropped(2).dot_written
+        await transport.send([a_mail(3)], wire)
+        wire.sent(3)
+        assert server.connections == 2

@@ -43,6 +43,7 @@ async def test_e21_where_starttls_was_stripped_nothing_follows_ehlo() -> None:
         async with smtp(server.port, tls="required", username="shop", password=PASSWORD) as transport:
             await transport.send([a_mail(1)], wire)
         assert wire.dropped(1).reply.phase == "starttls"
+        assert "does not offer STARTTLS" in wire.dropped(1).reply.text
         assert not wire.dropped(1).dot_written
         assert [line.split()[0] for _, line in server.commands] == ["EHLO"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import pytest
 
@@ -94,12 +95,14 @@ async def test_e18_a_server_that_stops_reading_a_long_message_times_out_unsent()
         assert wire.dropped(1).reply.phase == "body"
 
 
-async def test_e18_a_refusal_within_a_long_message_is_the_answer_though_the_server_hangs_up() -> None:
+@pytest.mark.parametrize("then", ["fin", ""], ids=["and hangs up", "and reads on"])
+async def test_e18_a_refusal_within_a_long_message_is_the_answer(then: Literal["", "fin"]) -> None:
     wire, long = RecordingWire(), b"Subject: long\r\n\r\n" + (b"y" * 76 + b"\r\n") * 200_000
-    script = {"BODY": [Say("552 5.3.4 too much", then="fin")]}
+    script = {"BODY": [Say("552 5.3.4 too much", then=then)]}
     async with ScriptedServer(script, offers=("PIPELINING",)) as server, smtp(server.port) as transport:
         await transport.send([a_mail(1, data=long)], wire)
         assert wire.refused(1).reply.code == 552
+        assert server.received == []
 
 
 async def test_e18_an_answer_is_known_even_when_the_server_hangs_up_right_behind_it() -> None:
