@@ -11,29 +11,11 @@ import re
 
 from nurture.mail.markup import Piece, Tag, read, split
 
-_PARAGRAPHS = frozenset(
-    {
-        "p",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "ul",
-        "ol",
-        "table",
-        "blockquote",
-        "hr",
-        "pre",
-        "dl",
-        "section",
-        "article",
-        "header",
-        "footer",
-    }
-)
+_PARAGRAPHS_NAMES = "p h1 h2 h3 h4 h5 h6 ul ol table blockquote hr pre dl section article header footer"
+_PARAGRAPHS = frozenset(_PARAGRAPHS_NAMES.split())
 _LINES = frozenset({"div", "tr", "li", "br", "center", "address", "dt", "dd", "mj-text", "caption"})
+# Breaks that meet become one, once the rendered text is put together.
+_LINE, _PARAGRAPH = "\x0b", "\x0c"
 _CELLS = frozenset({"td", "th"})
 _UNSEEN = frozenset({"head", "style", "script", "title", "textarea", "noscript", "template", "object"})
 _VOID = frozenset(
@@ -56,6 +38,8 @@ def tidy(text: str, *, derived: bool = True) -> str:
     """
     if derived:
         text = re.sub(r"[ \t\u00a0]+", " ", text)
+        text = re.sub(rf"[ \n{_LINE}]*{_PARAGRAPH}[ \n{_LINE}{_PARAGRAPH}]*", "\n\n", text)
+        text = re.sub(rf"\n?[ ]*{_LINE}[ {_LINE}]*", "\n", text)
     text = re.sub(r" ?\n ?" if derived else r"[ \t]+\n", "\n", text)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
@@ -93,13 +77,15 @@ class _Teller:
         elif tag.name == "img" and tag.attributes.get("alt"):
             self._out.append(_attribute(tag.attributes["alt"] or ""))
         elif tag.name == "li" and not tag.closing:
-            self._out.append("\n- ")
+            self._out.append(f"{_LINE}- ")
         elif tag.name == "hr":
-            self._out.append("\n\n---\n\n")
-        elif tag.name in _PARAGRAPHS:
-            self._out.append("\n\n")
-        elif tag.name in _LINES:
+            self._out.append(f"{_PARAGRAPH}---{_PARAGRAPH}")
+        elif tag.name == "br":
             self._out.append("\n")
+        elif tag.name in _PARAGRAPHS:
+            self._out.append(_PARAGRAPH)
+        elif tag.name in _LINES:
+            self._out.append(_LINE)
         elif tag.name in _CELLS:
             self._out.append(" ")
 

@@ -18,6 +18,7 @@ from nurture.mail.template import TemplateBroken
 URL_ATTRIBUTES = frozenset({"href", "src", "action", "background", "formaction", "poster", "cite", "xlink:href"})
 
 _STYLE = re.compile(r"<style[\s>]", re.IGNORECASE)
+_STYLE_ELEMENT = re.compile(r"<style.*?</style\s*>", re.DOTALL | re.IGNORECASE)
 _DOCUMENT = re.compile(r"<html[\s>]", re.IGNORECASE)
 _BODY = re.compile(r"<body[^>]*>", re.IGNORECASE)
 _TABLE_PARTS = frozenset({"tbody", "thead", "tfoot", "caption", "colgroup", "col"})
@@ -84,11 +85,10 @@ class _Veil:
         return self._back.sub(lambda m: self._pieces[int(m[1] or m[2])].text, text)
 
     def order(self, text: str) -> list[str]:
-        """Tags and words as they follow each other: what must not change."""
-        found = re.finditer(
-            rf"{self.word}\d+z|</?[a-zA-Z][a-zA-Z0-9:-]*", re.sub(r"<style.*?</style\s*>", "", text, flags=re.S | re.I)
-        )
-        return [m[0].lower() for m in found]
+        """Tags and words as they follow each other: what must not change. Tags of the document may be left out."""
+        bare = _STYLE_ELEMENT.sub("", text)
+        found = (m[0].lower() for m in re.finditer(rf"{self.word}\d+z|</?[a-zA-Z][a-zA-Z0-9:-]*", bare))
+        return [tag for tag in found if tag.strip("</") not in {"html", "head", "body"}]
 
 
 def _compiled(source: str, file: str) -> str:

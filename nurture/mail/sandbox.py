@@ -32,67 +32,18 @@ LARGEST_TEXT = 200_000  # characters of one value made in a template
 MOST_TURNS = 50_000  # of all loops and calls in one rendering
 
 # Bounded in what they return, and calling nothing of the template's.
-_FILTERS = frozenset(
-    {
-        "abs",
-        "capitalize",
-        "count",
-        "dictsort",
-        "e",
-        "escape",
-        "first",
-        "float",
-        "forceescape",
-        "groupby",
-        "int",
-        "items",
-        "last",
-        "length",
-        "list",
-        "lower",
-        "map",
-        "max",
-        "min",
-        "reject",
-        "rejectattr",
-        "reverse",
-        "safe",
-        "select",
-        "selectattr",
-        "sort",
-        "string",
-        "striptags",
-        "sum",
-        "title",
-        "trim",
-        "truncate",
-        "unique",
-        "upper",
-        "urlencode",
-        "wordcount",
-    }
+_FILTERS_NAMES = (
+    "abs capitalize count dictsort e escape first float forceescape groupby int items last length list "
+    "lower map max min reject rejectattr reverse safe select selectattr sort string striptags sum title "
+    "trim truncate unique upper urlencode wordcount"
 )
+_FILTERS = frozenset(_FILTERS_NAMES.split())
 _TEXT_METHODS = frozenset(
     {"lower", "upper", "title", "capitalize", "strip", "lstrip", "rstrip", "startswith", "endswith", "split"}
 )
 _DATE_PARTS = frozenset({"year", "month", "day", "weekday", "isoweekday", "hour", "minute", "date"})
-_LOOP_PARTS = frozenset(
-    {
-        "index",
-        "index0",
-        "revindex",
-        "revindex0",
-        "first",
-        "last",
-        "length",
-        "cycle",
-        "depth",
-        "depth0",
-        "previtem",
-        "nextitem",
-        "changed",
-    }
-)
+_LOOP_PARTS_NAMES = "index index0 revindex revindex0 first last length cycle depth depth0 previtem nextitem changed"
+_LOOP_PARTS = frozenset(_LOOP_PARTS_NAMES.split())
 _LINK_PARTS = frozenset({"unsubscribe", "preferences", "confirm", "form"})
 _PRINTABLE = (str, int, float, Decimal, date, time)
 _LARGEST_NUMBER = 10**15
@@ -158,7 +109,7 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
         if obj is None or isinstance(obj, Unset):
             return Unset(obj=obj, name=attribute)
         if isinstance(obj, Undefined):
-            return getattr(obj, attribute)
+            obj._fail_with_undefined_error()
         if _may_read(obj, attribute):
             return getattr(obj, attribute)
         return self.unsafe_undefined(obj, attribute)
