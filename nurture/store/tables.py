@@ -189,7 +189,7 @@ class ShardRow(SQLModel, table=True):
     """One row per shard: the last `seq` given out. Locked by the reaction pass of that shard."""
 
     __tablename__ = "shards"
-    shard: int = Field(primary_key=True)
+    shard: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     seq: int = _ref(default=0)
 
 
@@ -307,7 +307,7 @@ class DeploymentRow(SQLModel, table=True):
     know when to read again."""
 
     __tablename__ = "deployment"
-    id: int = Field(default=1, primary_key=True)
+    id: int = Field(default=1, primary_key=True, sa_column_kwargs={"autoincrement": False})
     generation: int = 0
     project: str = _text()  # canonical JSON of campaign.project.Project
     deployed_at: datetime = _instant()
