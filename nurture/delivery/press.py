@@ -1,6 +1,6 @@
 """From a claimed message to the bytes of a mail: template, context, headers, once for every message.
 
-Whatever fails here failed before anything was sent: the caller parks the enrollment or fails the message, by the reason.
+Whatever fails here failed before anything was sent: the caller parks the enrollment or fails the message.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Press:
         )
 
     def print(self, m: Claimed, letters: Letters, now: datetime, machine_now: datetime) -> Printed | Spoiled:
-        """The mail of this message, or why there is none. `now` is campaign time, for the text; `machine_now` dates it."""
+        """The mail of this message, or why there is none. `now` is campaign time, for the text; `machine_now` its date."""
         lead = letters.leads.get(m.lead) if m.lead is not None else None
         address = m.recipient or (lead.email if lead else None)
         if not address:
@@ -250,7 +250,9 @@ class Press:
 
 
 def _label(text: str | None) -> str:
-    return "".join(ch if ch.isascii() and (ch.isalnum() or ch == "-") else "-" for ch in text or "none").strip("-") or "none"
+    """A label of a domain name."""
+    plain = "".join(ch if ch.isascii() and (ch.isalnum() or ch == "-") else "-" for ch in text or "")
+    return plain.strip("-") or "none"
 
 
 def _in_locale(texts: Mapping[str, str], locale: str, project: Project) -> str:

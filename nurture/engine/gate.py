@@ -33,7 +33,12 @@ class Held:
 
 
 def pass_gate(
-    turn: Turn, claimed: Sequence[Claimed], launches: Mapping[int, Launch], worker: str, now: datetime, machine: datetime
+    turn: Turn,
+    claimed: Sequence[Claimed],
+    launches: Mapping[int, Launch],
+    worker: str,
+    now: datetime,
+    machine: datetime,
 ) -> set[int]:
     """The ids that may go on the wire now, each with its attempt row; the others are cancelled or held."""
     held = [*_refused(turn, claimed, now), *_ended(turn, claimed, now), *_closed(turn, claimed, now)]
@@ -43,9 +48,16 @@ def pass_gate(
         m = h.message
         if m.lead is not None and m.campaign is not None:
             what = "refused" if h.until is None else "deferred"
-            inputs = {"detail": m.template, "at": "wire"}
             turn.record(
-                m.lead, m.campaign, now, what, h.reason, enrollment=m.enrollment, version=m.version, step=m.step, inputs=inputs
+                m.lead,
+                m.campaign,
+                now,
+                what,
+                h.reason,
+                enrollment=m.enrollment,
+                version=m.version,
+                step=m.step,
+                inputs={"detail": m.template, "at": "wire"},
             )
     turn.flush()
     going = [launches[m.id] for m in claimed if m.id not in stopped]

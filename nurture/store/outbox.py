@@ -169,13 +169,14 @@ def claim_of(tx: Transaction, scope: Scope) -> list[Claimed]:
 
 
 def hold(tx: Transaction, held: Sequence[tuple[int, int, datetime | None, str]]) -> None:
-    """Claimed messages the wire gate keeps back, (id, fence, until, reason): cancelled, or pending again until then."""
+    """Messages the wire gate keeps back before anything of them was written, (id, fence, until, reason): cancelled, or
+    pending again until then."""
     if not held:
         return
     c = messages.c
     tx.execute(
         update(messages)
-        .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), c.state.in_(("claimed", "pending")))
+        .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), c.state.in_(("claimed", "sending")))
         .values(
             state=bindparam("b_state"),
             reason=bindparam("b_reason"),

@@ -1,0 +1,369 @@
+"""Dispatch: claim what is pending, print it, pass the wire gate, send, write what came of it.
+
+Everything that touches the database runs in a thread, in short transactions; nothing of SMTP happens inside one. What
+was not begun goes back; what ended after its last dot without an answer is `unknown`, and policy or a person decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from importlib import resources
+
+import structlog
+
+from nurture.clock import Clock, Dice, Stopwatch, machine_now
+from nurture.delivery.pacing import Cut, Lanes
+from nurture.delivery.press import Press, Printed, Spoiled
+from nurture.delivery.transport import Dropped, Mail, Refused, Returned, Sent, Transport, Withdrawn
+from nurture.delivery.transport import Result as WireResult
+from nurture.engine import bounces, outcomes
+from nurture.engine.gate import pass_gate
+from nurture.engine.live import Live, load_live
+from nurture.engine.turn import Turn
+from nurture.lead.keyring import Keyring
+from nurture.mail.links import Links
+from nurture.mail.outcome import Move, Outcome, Phase, Route, Rules, classify, next_attempt
+from nurture.store import letters, outbox, versions
+from nurture.store.database import Database, Transaction
+from nurture.store.outbox import Claimed, Launch, Result
+
+log = structlog.get_logger()
+
+LEASE = timedelta(minutes=2)  # machine time; renewed while the batch is under way
+BATCH = 1_000
+FLUSH = 0.05  # seconds outcomes are gathered before they are written
+RENEW = 30.0  # seconds between renewals of a batch's leases
+
+
+@dataclass(frozen=True)
+class Retry:
+    """When an attempt that failed for now is made again (trust E16)."""
+
+    first: timedelta = timedelta(minutes=5)
+    longest: timedelta = timedelta(hours=4)
+    give_up: timedelta = timedelta(hours=72)
+
+
+@dataclass
+class Dispatch:
+    """One worker's way out. `allowed` may keep recipients back (a staging guard)."""
+
+    database: Database
+    keyring: Keyring
+    links: Links
+    transport: Transport
+    clock: Clock
+    rules: Rules
+    worker: str
+    lanes: Lanes
+    retry: Retry = field(default_factory=Retry)
+    dice: Dice = field(default_factory=Dice)
+    crash: Callable[[str], None] = lambda _point: None  # named points at which tests kill the process
+    live: Live | None = None
+    press: Press | None = None
+    _watch: Stopwatch = field(default_factory=Stopwatch)
+
+    async def run(self, lane: str | None = None, limit: int = BATCH) -> int:
+        """Send what is pending now, once; how many messages were taken up."""
+        batch = await asyncio.to_thread(self._claim, lane, limit)
+        if batch is None:
+            return 0
+        run = _Run(self, batch)
+        await run.send()
+        return len(batch.claimed)
+
+    # --- in threads ---
+
+    def _claim(self, lane: str | None, limit: int) -> Batch | None:
+        now, at = self.clock.now(), self._watch.seconds()
+        with self.database.read() as tx:
+            self.live = load_live(tx, self.keyring, self.live)
+            waiting = outbox.lanes(tx, now)
+        live = self.live
+        wanted = [name for name, _ in waiting if lane is None or name == lane]
+        if live is None or not wanted:
+            return None
+        if self.press is None or self.press.live is not live:
+            self.press = Press(live, self.links, self.press)
+        if live.paused and not live.pause_spares_service:
+            return None
+        shut = [name for name in wanted if self.lanes.named(name, at).next_at(at) > at]
+        if len(shut) == len(wanted):
+            return None
+        standing = sorted(name for name, c in live.campaigns.items() if c.stands)
+        with self.database.write() as tx:
+            claimed = outbox.claim(
+                tx,
+                lane,
+                now,
+                machine_now() + LEASE,
+                limit,
+                except_lanes=shut,
+                except_campaigns=standing,
+                marketing=not live.paused,
+            )
+            claimed = self._within_pace(tx, claimed, now, at)
+            if not claimed:
+                return None
+            needed = letters.load(tx, live.project, claimed)
+            self._fetch_templates(tx, claimed)
+        self.crash("claimed")
+        return self._print(live, claimed, needed, now)
+
+    def _within_pace(self, tx: Transaction, claimed: list[Claimed], now: datetime, at: float) -> list[Claimed]:
+        """As many of each lane as its provider takes now; the others go back until it takes more."""
+        by_lane: dict[str, list[Claimed]] = defaultdict(list)
+        for m in claimed:
+            by_lane[m.lane].append(m)
+        going = []
+        for name, group in by_lane.items():
+            lane = self.lanes.named(name, at)
+            granted = lane.take(len(group), at)
+            going += group[:granted]
+            if granted < len(group):
+                opens = now + timedelta(seconds=max(0.05, lane.next_at(at) - at))
+                outbox.give_back(tx, [(m.id, m.fence) for m in group[granted:]], opens)
+        return sorted(going, key=lambda m: m.id)
+
+    def _fetch_templates(self, tx: Transaction, claimed: Sequence[Claimed]) -> None:
+        assert self.press is not None
+        for name, digest in {(m.template, m.template_hash) for m in claimed if m.template}:
+            if name and not self.press.has(name, digest or ""):
+                files = versions.template_files(tx, name, digest) if digest else builtin_files(name)
+                if files is not None:
+                    self.press.add(name, digest or "", files)
+
+    def _print(self, live: Live, claimed: Sequence[Claimed], needed: letters.Letters, now: datetime) -> Batch:
+        assert self.press is not None
+        batch = Batch(live, {m.id: m for m in claimed})
+        machine = machine_now()
+        for m in claimed:
+            printed = self.press.print(m, needed, now, machine)
+            if isinstance(printed, Printed):
+                batch.printed[m.id] = printed
+            else:
+                batch.spoiled.append(printed)
+        return batch
+
+    def gate(self, batch: Batch, ids: Collection[int]) -> set[int]:
+        """The wire gate for these messages of a batch, in its own transaction."""
+        machine = machine_now()
+        launches = {
+            i: Launch(
+                i,
+                batch.claimed[i].fence,
+                batch.printed[i].mail_id,
+                batch.printed[i].dated,
+                batch.printed[i].sha256,
+                batch.printed[i].mail.data if batch.claimed[i].service else None,
+            )
+            for i in ids
+        }
+        with self.database.write() as tx:
+            self.crash("gate")
+            allowed = pass_gate(
+                Turn(tx, batch.live), [batch.claimed[i] for i in ids], launches, self.worker, self.clock.now(), machine
+            )
+        self.crash("gated")
+        return allowed
+
+    def write(self, batch: Batch, results: Sequence[WireResult]) -> None:
+        """Write what came of these, with what follows from it."""
+        now = self.clock.now()
+        settled: list[Result] = []
+        returned: list[tuple[int, int]] = []
+        judged: list[tuple[Claimed, Outcome, Result]] = []
+        for result in results:
+            m = batch.claimed[result.id]
+            match result:
+                case Returned():
+                    returned.append((m.id, m.fence))
+                case Withdrawn():
+                    pass  # the gate has said what becomes of it
+                case Sent(reply=reply):
+                    told = Result(m.id, m.fence, "sent", now, phase=reply.phase, code=reply.code, text=reply.text[:500])
+                    settled.append(told)
+                    self.lanes.named(m.lane, self._watch.seconds()).answered()
+                case Refused() | Dropped():
+                    outcome, told = self._judge(m, result, now)
+                    settled.append(told)
+                    judged.append((m, outcome, told))
+        with self.database.write() as tx:
+            self.crash("settling")
+            turn = Turn(tx, batch.live)
+            outbox.give_back(tx, returned)
+            outcomes.settle(turn, batch.claimed, settled)
+            bounces.note(turn, [(m, o, r) for m, o, r in judged if o.suppress_after], self.keyring, now)
+            turn.flush()
+        self.crash("settled")
+        if settled:
+            counts: dict[str, int] = defaultdict(int)
+            for r in settled:
+                counts[r.state] += 1
+            log.info("messages.settled", **counts)
+
+    def _judge(self, m: Claimed, result: Refused | Dropped, now: datetime) -> tuple[Outcome, Result]:
+        reply = result.reply
+        phase = Phase.DOT if isinstance(result, Dropped) and result.dot_written else reply.phase
+        if isinstance(result, Dropped) and not result.dot_written and phase == Phase.DOT:
+            phase = Phase.BODY  # the dot was never handed to the socket: as if the server had said 451 (RFC 5321 §3.8)
+        outcome = classify(phase, reply.code, reply.enhanced, reply.text, self.rules)
+        self._pace(m, outcome)
+        told = Result(
+            m.id,
+            m.fence,
+            "failed",
+            now,
+            phase=str(phase),
+            code=reply.code,
+            enhanced=reply.enhanced,
+            text=reply.text[:500],
+            outcome=str(outcome.kind),
+            reason=f"{reply.code or 'no answer'} {reply.text}".strip()[:300],
+        )
+        return outcome, self._follow(m, outcome, told, now)
+
+    def _follow(self, m: Claimed, outcome: Outcome, told: Result, now: datetime) -> Result:
+        """What becomes of the message."""
+        if outcome.message is Move.UNKNOWN and m.service:
+            # Service mail is owed: the same bytes under the same Message-ID go again (trust E18).
+            return self._again(m, outcome, told, now)
+        match outcome.message:
+            case Move.DONE:
+                return replace(told, state="sent")
+            case Move.UNKNOWN:
+                return replace(told, state="unknown")
+            case Move.RETRY | Move.HOLD:
+                return self._again(m, outcome, told, now)
+            case _:
+                return told
+
+    def _again(self, m: Claimed, outcome: Outcome, told: Result, now: datetime) -> Result:
+        wait = next_attempt(m.attempts + 1, self.retry.first, self.retry.longest, self.dice.between)
+        due = now + max(wait, outcome.retry_after or timedelta(0))
+        if due - m.released_at > self.retry.give_up:
+            return replace(told, reason=f"gave up: {told.reason}")
+        return replace(told, state="pending", due=due)
+
+    def _pace(self, m: Claimed, outcome: Outcome) -> None:
+        at = self._watch.seconds()
+        lane = self.lanes.named(m.lane, at)
+        match outcome.route:
+            case Route.SLOW:
+                rate = None if outcome.rate is None else outcome.rate / 60
+                if lane.throttled(Cut(rate, outcome.pause.total_seconds() or 1800.0), at):
+                    log.warning("lane.slowed", lane=m.lane, rule=outcome.rule)
+            case Route.SUSPEND | Route.PAUSE_DESTINATION:
+                lane.throttled(Cut(None, hold=outcome.pause.total_seconds() or 1800.0), at)
+                log.warning("lane.suspended", lane=m.lane, rule=outcome.rule)
+            case Route.BACKOFF | Route.STOP | Route.PAUSE_SENDER:
+                lane.unreachable(at)
+                if outcome.alert:
+                    log.error("route.closed", lane=m.lane, rule=outcome.rule)
+            case _:
+                lane.answered()
+
+    def spoil(self, batch: Batch, spoiled: Sequence[Spoiled]) -> None:
+        """Messages that could not be printed: failed, and their enrollments stand aside where a template is at fault."""
+        now = self.clock.now()
+        with self.database.write() as tx:
+            turn = Turn(tx, batch.live)
+            failed = [Result(s.message, batch.claimed[s.message].fence, "failed", now, s.reason) for s in spoiled]
+            outcomes.settle(turn, batch.claimed, failed)
+            parked = {
+                e: (s.reason, now)
+                for s in spoiled
+                if s.template and (e := batch.claimed[s.message].enrollment) is not None
+            }
+            outcomes.park(turn, parked)
+            turn.flush()
+        log.warning("messages.spoiled", count=len(spoiled))
+
+    def renew(self, batch: Batch, ids: Collection[int]) -> None:
+        with self.database.write() as tx:
+            outbox.renew(tx, [(i, batch.claimed[i].fence) for i in ids], machine_now() + LEASE)
+
+
+@dataclass
+class Batch:
+    """Messages claimed together, printed or spoiled."""
+
+    live: Live
+    claimed: dict[int, Claimed]
+    printed: dict[int, Printed] = field(default_factory=dict)
+    spoiled: list[Spoiled] = field(default_factory=list)
+
+
+class _Run:
+    """One batch on its way; the transport's `Wire`."""
+
+    def __init__(self, dispatch: Dispatch, batch: Batch) -> None:
+        self._dispatch = dispatch
+        self._batch = batch
+        self._results: list[WireResult] = []
+        self._open = set(batch.printed)
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    async def send(self) -> None:
+        if self._batch.spoiled:
+            await asyncio.to_thread(self._dispatch.spoil, self._batch, self._batch.spoiled)
+        writer = asyncio.create_task(self._write())
+        keeper = asyncio.create_task(self._keep())
+        try:
+            await self._dispatch.transport.send([p.mail for p in self._batch.printed.values()], self)
+        finally:
+            keeper.cancel()
+            self._closed = True
+            self._wake.set()
+            await asyncio.shield(writer)
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            if not self._closed:
+                await asyncio.sleep(FLUSH)
+            self._wake.clear()
+            results, self._results = self._results, []
+            if results:
+                await asyncio.to_thread(self._dispatch.write, self._batch, results)
+            if self._closed and not self._results:
+                return
+            if self._closed or self._results:
+                self._wake.set()
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW)
+            await asyncio.to_thread(self._dispatch.renew, self._batch, set(self._open))
+
+    async def gate(self, mails: Sequence[Mail]) -> Collection[int]:
+        return await asyncio.to_thread(self._dispatch.gate, self._batch, [mail.id for mail in mails])
+
+    def on_dot(self, mail: Mail, connection: int) -> None:
+        self._dispatch.crash("dot")
+
+    def on_result(self, result: WireResult) -> None:
+        self._dispatch.crash("result")
+        self._open.discard(result.id)
+        self._results.append(result)
+        self._wake.set()
+
+
+def builtin_files(name: str) -> dict[str, str] | None:
+    """The files of a template that comes with the program; None where there is none of that name."""
+    folder = resources.files("nurture.mail") / "builtin"
+    parent, _, base = name.rpartition("/")
+    place = folder.joinpath(*parent.split("/")) if parent else folder
+    if not place.is_dir():
+        return None
+    files = {
+        f"{parent}/{item.name}" if parent else item.name: item.read_text("utf-8")
+        for item in place.iterdir()
+        if item.name.endswith((".html", ".txt", ".mjml"))
+    }
+    return files if any(path.rpartition("/")[2].startswith(f"{base}.") for path in files) else None

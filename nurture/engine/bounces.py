@@ -1,0 +1,35 @@
+"""Replies that prove an address dead: suppressed at once, or after so many within a time (trust E15)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from nurture.engine.turn import Turn
+from nurture.lead.keyring import Keyring
+from nurture.lead.permission import ALL
+from nurture.mail.outcome import Outcome
+from nurture.store import bounced, suppressions
+from nurture.store.outbox import Claimed, Result
+
+
+def note(turn: Turn, refused: Sequence[tuple[Claimed, Outcome, Result]], keyring: Keyring, now: datetime) -> None:
+    """Mark these mails as bounced, tell campaigns, and suppress the addresses whose time has come."""
+    mine = [(m, o, r) for m, o, r in refused if m.lead is not None and r.state == "failed"]
+    if not mine:
+        return
+    turn.load(m.lead for m, _, _ in mine if m.lead is not None)
+    bounced.mark(turn.tx, [m.id for m, _, _ in mine], now)
+    dead = []
+    for m, o, _ in mine:
+        assert m.lead is not None
+        lead = turn.leads.get(m.lead)
+        if lead is None or lead.email is None:
+            continue
+        turn.emit(m.lead, "mail.bounced", now, {"mail": m.template, "step": m.step, "message": m.id, "kind": o.kind})
+        enough = o.suppress_after <= 1
+        if not enough:
+            enough = bounced.count(turn.tx, m.lead, now - o.suppress_within) >= o.suppress_after
+        if enough:
+            dead.append((keyring.address_hash(lead.email), ALL, f"bounce: {o.rule}"))
+    suppressions.suppress(turn.tx, dead, now)
