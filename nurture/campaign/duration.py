@@ -10,8 +10,8 @@ import re
 
 import msgspec
 
-_PART = re.compile(r"(\d+)(mo|bd|[smhdwy])")
-_WHOLE = re.compile(r"[+-]?(?:\d+(?:mo|bd|[smhdwy]))+")
+_PART = re.compile(r"([0-9]{1,9})(mo|bd|[smhdwy])")
+_WHOLE = re.compile(r"[+-]?(?:[0-9]{1,9}(?:mo|bd|[smhdwy])){1,9}")
 
 
 class Duration(msgspec.Struct, frozen=True, omit_defaults=True):
