@@ -202,8 +202,11 @@ class Span:
         if found is None:
             return None
         value = read_duration(found.text)
-        if value is None or max(value.months, value.days, value.workdays) > 40_000 or value.seconds > 4e9:
+        if value is None:
             at.add(node, "N201", f"{said(node)} is not a duration", _duration_hint(found.text))
+            return None
+        if value.months > 1200 or value.days + value.workdays > 40_000 or value.seconds > 3_500_000_000:
+            at.add(node, "N201", f"{said(node)} is longer than a hundred years")
             return None
         if value.sign < 0 and not self.signed:
             at.add(node, "N201", f"{said(node)} is negative; a time to pass is not", f"write '{value.negated()}'")
@@ -223,7 +226,7 @@ class Span:
 def _duration_hint(text: str) -> str:
     if _WHOLE.fullmatch(text):
         return f"a bare number says no unit; write '{text}d' for days or '{text}h' for hours"
-    if spoken := _SPOKEN.fullmatch(text.strip()):
+    if (spoken := _SPOKEN.fullmatch(text.strip())) and len(text) < 20:
         sign, digits, unit = spoken.groups()
         for short, long in _UNITS.items():
             if unit == short or unit.lower() in long:
