@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from nurture.campaign.read import read_campaigns, read_project
+from nurture.engine.trial import Verdict, run
 from nurture.folder import read_folder
 from nurture.mail.template import template_names
 from nurture.settings import load_settings, read_language
@@ -15,6 +17,7 @@ from nurture.settings import load_settings, read_language
 ROOT = Path(__file__).parents[2]
 FOLDER = read_folder(ROOT)
 PROJECT = read_language(FOLDER).project
+CAMPAIGNS = read_campaigns(FOLDER.campaigns, PROJECT)
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
@@ -34,13 +37,32 @@ def test_the_campaigns_have_no_problem_and_every_template() -> None:
 
 
 def test_every_mail_is_sent_by_a_campaign() -> None:
-    used = {reference.name for reference in read_campaigns(FOLDER.campaigns, PROJECT).references}
+    used = {reference.name for reference in CAMPAIGNS.references}
     assert used == set(template_names(FOLDER.templates))
 
 
 def test_every_campaign_has_two_tests_at_least() -> None:
-    campaigns = read_campaigns(FOLDER.campaigns, PROJECT)
-    assert all(len(spec.tests) >= 2 for spec in campaigns.specs.values())
+    assert all(len(spec.tests) >= 2 for spec in CAMPAIGNS.specs.values())
+
+
+@cache
+def played(number: int) -> Verdict:
+    test = CAMPAIGNS.tests[number]
+    return run(PROJECT, CAMPAIGNS.plans[test.campaign], test)
+
+
+def _title(number: int) -> str:
+    return f"{CAMPAIGNS.tests[number].campaign}: {CAMPAIGNS.tests[number].name}"
+
+
+@pytest.mark.parametrize("number", range(len(CAMPAIGNS.tests)), ids=_title)
+def test_what_a_campaign_promises_holds(number: int) -> None:
+    assert played(number).differences == ()
+
+
+def test_every_step_of_every_campaign_is_reached_by_a_test() -> None:
+    reached = {(test.campaign, step) for n, test in enumerate(CAMPAIGNS.tests) for step in played(n).reached}
+    assert {(name, step.id) for name, plan in CAMPAIGNS.plans.items() for step in plan.steps if step.id} <= reached
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
