@@ -1,7 +1,7 @@
 """`money`, `day`, `clock`: figures and times as the lead writes them.
 
-The locale and the zone are the mail's (`_locale`, `_zone` in the rendering context). Babel takes 20 to 60 µs a value
-and mails of a batch share prices and days, so results are remembered, a bounded number of them.
+The locale's name and the zone are the mail's (`_locale`, `_zone` in the rendering context). Babel takes 20 to 60 µs a
+value and mails of a batch share prices and days, so results are remembered, a bounded number of them.
 """
 
 from __future__ import annotations
@@ -42,8 +42,10 @@ def money(context: Context, value: Any, currency: Any = None) -> str:
     code = context.parent["_currency"] if currency is None or isinstance(currency, Undefined) else str(currency).upper()
     if not _CURRENCY.fullmatch(code):
         raise Unfit("'money' takes a currency of three letters, like EUR")
-    amount = _number(value)
-    return _remembered(context, ("money", amount, code), lambda name: format_currency(amount, code, locale=name))
+    if isinstance(value, (dict, list)):
+        raise Unfit("'money' takes a number")
+    key = ("money", value, type(value), code)  # True equals 1 and is no number
+    return _remembered(context, key, lambda name: format_currency(_number(value), code, locale=name))
 
 
 @pass_context
@@ -76,13 +78,13 @@ FORMAT_FILTERS: dict[str, Callable[..., Any]] = {"money": money, "day": day, "cl
 
 def _remembered(context: Context, key: tuple[Any, ...], write: Callable[[Locale], str]) -> str:
     memory: dict[Any, str] = context.parent["_memory"]
-    locale: Locale = context.parent["_locale"]
-    full = (str(locale), *key)
+    locale: str = context.parent["_locale"]
+    full = (locale, *key)
     found = memory.get(full)
     if found is None:
         if len(memory) >= MOST_REMEMBERED:
             memory.clear()
-        found = memory[full] = write(locale)
+        found = memory[full] = write(babel_locale(locale))
     return found
 
 
@@ -90,7 +92,7 @@ def _number(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str)):
         raise Unfit("'money' takes a number")
     try:
-        number = Decimal(str(value).strip())
+        number = value if isinstance(value, Decimal) else Decimal(str(value).strip())
     except InvalidOperation as error:
         raise Unfit("'money' takes a number") from error
     if not number.is_finite() or abs(number) >= Decimal(10) ** 15:

@@ -14,7 +14,7 @@ from jinja2 import Template as JinjaTemplate
 from jinja2.exceptions import SecurityError, UndefinedError
 
 from nurture.errors import UserError
-from nurture.mail.formats import Unfit, babel_locale
+from nurture.mail.formats import Unfit
 from nurture.mail.layout import flatten
 from nurture.mail.links import TokenTooLong
 from nurture.mail.plaintext import text_source, tidy
@@ -106,7 +106,7 @@ class CompiledTemplate:
         return {
             **context,
             "locale": variant.locale or self._project_locale,
-            "_locale": babel_locale(shown or self._project_locale),
+            "_locale": shown or self._project_locale,
             "_zone": zone,
             "_currency": self._currency,
             "_memory": self._memory,

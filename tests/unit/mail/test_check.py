@@ -8,7 +8,8 @@ import pytest
 
 from nurture.campaign.problems import Mark, Problem
 from nurture.mail.builtin import builtin_files
-from nurture.mail.check import Known, check_subject, check_template
+from nurture.mail.check import check_subject, check_template
+from nurture.mail.known import Known
 
 KNOWN = Known(
     lead={"email": "text", "first_name": "text", "renewal_date": "date", "address": {"city": "text"}},
