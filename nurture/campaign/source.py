@@ -189,7 +189,7 @@ class _Composer:
                         raise _Stop(self._mark(event), "N108", "a second document begins here", "one campaign a file")
                 case yaml.ScalarEvent():
                     self._refuse_tag(event)
-                    node = Scalar(self._mark(event), event.value, event.style is not None, event.value)
+                    node = Scalar(self._mark(event), event.value, bool(event.style), event.value)
                     self._remember(event.anchor, node, 1, 1)
                 case yaml.AliasEvent():
                     node, weight, height = self._follow(event)
