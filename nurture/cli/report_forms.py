@@ -13,7 +13,8 @@ from rich.text import Text
 
 from nurture.funnel.metrics import FunnelReport, SourceFigures, StageFigures
 
-_BAR = 24  # characters of a full bar
+_BAR = 24  # characters of a full bar, where there is room
+_STAGE_COLUMNS, _SOURCE_COLUMNS = 62, 54  # characters that the figures take beside name and bar
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\0")
 
@@ -33,32 +34,51 @@ def days(value: float | None) -> str:
 def bar(share: float, width: int = _BAR) -> str:
     """A bar in eighths of a character; something seen for every share above nothing."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
-    if share > 0 and not eighths:
+    if share > 0 and width and not eighths:
         eighths = 1
     full, rest = divmod(eighths, 8)
     return "█" * full + (_EIGHTHS[rest] if rest else "")
 
 
-def table(report: FunnelReport, title: str) -> RenderableType:
-    parts: list[RenderableType] = [Text(title, style="bold"), _stage_table(report), Text(_summary(report))]
+def table(report: FunnelReport, title: str, width: int = 100) -> RenderableType:
+    """The report for a terminal of `width` characters; bars get what the figures leave."""
+    parts: list[RenderableType] = [
+        Text(title, style="bold"),
+        Text(),
+        _stage_table(report, width),
+        Text(),
+        Text(_summary(report)),
+    ]
     if report.by_source:
-        parts += [Text(), _source_table(report)]
+        parts += [Text(), _source_table(report, width)]
     if report.odd:
         named = ", ".join(report.odd[:5]) + (f" and {len(report.odd) - 5} more" if len(report.odd) > 5 else "")
         parts += [Text(), Text(f"{len(report.odd)} won before the first contact, left out of times: {named}", "yellow")]
     return Group(*parts)
 
 
-def _stage_table(report: FunnelReport) -> Table:
+def _room(width: int, taken: int, names: list[str]) -> int:
+    return max(0, min(_BAR, width - taken - max(map(len, names), default=0)))
+
+
+def _with_bars(first: str, *figures: str) -> Table:
     made = Table(box=None, pad_edge=False, header_style="dim")
-    made.add_column("stage")
-    made.add_column("", no_wrap=True, min_width=_BAR)
-    for name in ("entered", "now here", "open", "went on", "conversion", "median days", "90 % within"):
-        made.add_column(name, justify="right", no_wrap=True)
+    made.add_column(first, no_wrap=True, vertical="bottom")
+    made.add_column("", no_wrap=True)
+    for name in figures:
+        made.add_column(name, justify="right", no_wrap=True, vertical="bottom")
+    return made
+
+
+def _stage_table(report: FunnelReport, width: int) -> Table:
+    made = _with_bars(
+        "stage", "entered", "now\nhere", "open", "went\non", "conver-\nsion", "median\ndays", "90 %\nwithin"
+    )
+    room = _room(width, _STAGE_COLUMNS, [s.stage for s in report.stages])
     widest = max((s.entered for s in report.stages), default=0) or 1
     for s in report.stages:
         label = Text(s.stage, style="bold yellow" if s.stage == report.bottleneck else "")
-        made.add_row(label, Text(bar(s.entered / widest), style="cyan"), *_stage_cells(s))
+        made.add_row(label, Text(bar(s.entered / widest, room), style="cyan"), *_stage_cells(s))
     return made
 
 
@@ -74,18 +94,14 @@ def _stage_cells(s: StageFigures) -> list[str]:
     ]
 
 
-def _source_table(report: FunnelReport) -> Table:
-    made = Table(box=None, pad_edge=False, header_style="dim")
-    made.add_column("source")
-    made.add_column("", no_wrap=True, min_width=_BAR)
-    for name in ("entered", "won", "conversion", "95 % between"):
-        made.add_column(name, justify="right", no_wrap=True)
+def _source_table(report: FunnelReport, width: int) -> Table:
+    made = _with_bars("source", "entered", "won", "conversion", "95 % between")
+    room = _room(width, _SOURCE_COLUMNS, [s.source for s in report.by_source])
     best = max((s.conversion or 0.0 for s in report.by_source), default=0.0) or 1.0
-    for source in report.by_source:
-        strip = Text(bar((source.conversion or 0.0) / best), style="green")
-        label = Text(source.source) if source.source else Text("(empty)", style="dim")
-        counts = [f"{source.entered:,}", f"{source.won:,}", percent(source.conversion), _interval(source)]
-        made.add_row(label, strip, *counts)
+    for s in report.by_source:
+        strip = Text(bar((s.conversion or 0.0) / best, room), style="green")
+        label = Text(s.source) if s.source else Text("(empty)", style="dim")
+        made.add_row(label, strip, f"{s.entered:,}", f"{s.won:,}", percent(s.conversion), _interval(s))
     return made
 
 

@@ -15,13 +15,14 @@ from typing import Any
 import msgspec
 
 from nurture.campaign.project import Project
-from nurture.engine.consent import Changed, ConsentRules, address_changed, change
+from nurture.engine.consent import Changed, ConsentRules, change
 from nurture.engine.drafts import ConsentDraft, DealDraft, LeadDraft, WhoIs
+from nurture.engine.recording import settle_people
 from nurture.engine.spool import Spooled
 from nurture.funnel.pipeline import OPEN
 from nurture.lead.address import canonical_address
 from nurture.lead.consent import ConsentRefused, Declaration, Proof
-from nurture.lead.event import LEAD_CHANGED, Happening
+from nurture.lead.event import LEAD_CHANGED, LEAD_CREATED, Happening
 from nurture.lead.lead import LeadId
 from nurture.store import deals, imports
 from nurture.store.database import Transaction
@@ -31,7 +32,6 @@ from nurture.store.imports import PastStage
 from nurture.store.leads import LeadCall, Resolved, upsert_leads
 
 SOURCE = "import"
-LEAD_CREATED = "lead.created"
 ENROLL_REQUESTED = "enroll.requested"
 UNKNOWN_LEAD = "its lead is not known; import leads first"
 
@@ -89,14 +89,14 @@ def write_leads(tx: Transaction, ground: Ground, batch: Sequence[tuple[int, Lead
         written.leads.append(r.lead)
         if "email" in r.refused:
             written.notes.append((line, f"taken without its address: {r.refused['email']}"))
-        if r.old_address is not None:
-            address_changed(tx, r.lead, r.old_address, ground.rules, ground.now)
     _tell(tx, ground, past, moved, resolved)
     return written
 
 
 def _resolve(tx: Transaction, ground: Ground, calls: Sequence[LeadCall]) -> list[Resolved]:
-    return upsert_leads(tx, calls, project=ground.project, keyring=ground.rules.keyring, now=ground.now)
+    resolved = upsert_leads(tx, calls, project=ground.project, keyring=ground.rules.keyring, now=ground.now)
+    settle_people(tx, resolved, ground.rules, ground.now)
+    return resolved
 
 
 def _call(draft: LeadDraft) -> LeadCall:

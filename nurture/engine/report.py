@@ -9,7 +9,9 @@ from nurture.campaign.project import Project
 from nurture.errors import NotFound
 from nurture.funnel import metrics
 from nurture.funnel.metrics import FunnelReport
+from nurture.funnel.pipeline import Expected, OpenDeal, forecast
 from nurture.store.database import Transaction
+from nurture.store.deals import open_deals_in
 from nurture.store.metrics import funnel_journeys, pipeline_journeys
 
 
@@ -38,3 +40,12 @@ def _unknown(what: str, name: str, known: list[str]) -> NotFound:
     if not known:
         return NotFound(f"the project has no {what}s", hint=f"write `{what}s:` in config.yaml")
     return NotFound(f"there is no {what} '{name}'", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}")
+
+
+def pipeline_forecast(tx: Transaction, project: Project, pipeline: str) -> tuple[Expected, ...]:
+    """What the open deals of a pipeline are worth, by currency. Raises NotFound for a name not in the project."""
+    known = project.pipelines.get(pipeline)
+    if known is None:
+        raise _unknown("pipeline", pipeline, list(project.pipelines))
+    standing = [OpenDeal(d.stage, d.amount, d.currency) for d in open_deals_in(tx, pipeline)]
+    return forecast(known, standing, project.currency)
