@@ -51,14 +51,14 @@ class RenderFailed(UserError):
 
 
 class _Ready(msgspec.Struct, frozen=True):
-    """A variant compiled."""
+    """A variant compiled; what holds no Jinja is a plain text."""
 
     variant: Variant
-    subject: JinjaTemplate
-    preheader: JinjaTemplate | None
-    from_: JinjaTemplate | None
-    html: JinjaTemplate | None
-    text: JinjaTemplate
+    subject: JinjaTemplate | str
+    preheader: JinjaTemplate | str
+    from_: JinjaTemplate | str
+    html: JinjaTemplate | str
+    text: JinjaTemplate | str
     derived: bool
 
 
@@ -89,12 +89,12 @@ class CompiledTemplate:
         ready = self._for(locale)
         try:
             values = self._values(ready.variant, locale, context, zone)
-            source = ready.subject if subject is None else self._plain.from_string(subject)
-            values["subject"] = source.render(values).strip()
-            values["preheader"] = ready.preheader.render(values).strip() if ready.preheader else ""
-            from_ = ready.from_.render(values).strip() if ready.from_ else ""
-            html = ready.html.render(values) if ready.html else ""
-            text = tidy(ready.text.render(values), derived=ready.derived)
+            source = ready.subject if subject is None else self._short(subject)
+            values["subject"] = _written(source, values).strip()
+            values["preheader"] = _written(ready.preheader, values).strip()
+            from_ = _written(ready.from_, values).strip()
+            html = _written(ready.html, values)
+            text = tidy(_written(ready.text, values), derived=ready.derived)
         except Exception as error:
             raise self._failure(error, ready.variant, locale, context, zone, subject) from error
         return Rendered(values["subject"], values["preheader"], html, text, from_, ready.variant.locale)
@@ -104,6 +104,7 @@ class CompiledTemplate:
         # Dates in the lead's own locale, but never in another language than the words around them.
         shown = locale if locale.partition("-")[0].lower() == language or not language else variant.locale
         return {
+            **self._html.globals,
             **context,
             "locale": variant.locale or self._project_locale,
             "_locale": shown or self._project_locale,
@@ -127,13 +128,13 @@ class CompiledTemplate:
     def _made_ready(self, variant: Variant) -> _Ready:
         try:
             parts = read_parts(self.template, variant)
-            source = {key: self._plain.from_string(value) for key, value in parts.front.items()}
+            source = {key: self._short(value) for key, value in parts.front.items()}
             return _Ready(
                 variant,
-                source.get("subject") or self._plain.from_string(""),
-                source.get("preheader"),
-                source.get("from"),
-                self._html.from_string(parts.html) if parts.html else None,
+                source.get("subject", ""),
+                source.get("preheader", ""),
+                source.get("from", ""),
+                self._html.from_string(parts.html) if parts.html else "",
                 self._plain.from_string(parts.text),
                 parts.derived,
             )
@@ -141,6 +142,9 @@ class CompiledTemplate:
             raise RenderFailed(self.template.name, error.reason, file=error.file, line=error.line) from error
         except TemplateSyntaxError as error:
             raise RenderFailed(self.template.name, str(error.message), file=variant.html or variant.text) from error
+
+    def _short(self, source: str) -> JinjaTemplate | str:
+        return self._plain.from_string(source) if "{" in source else source
 
     def _source(self, path: str) -> tuple[str, str, None] | None:
         if path not in self.template.files:
@@ -188,6 +192,13 @@ class CompiledTemplate:
             if frame.filename in self.template.files:
                 return frame.filename, frame.lineno or 0
         return path, 0
+
+
+def _written(template: JinjaTemplate | str, values: dict[str, Any]) -> str:
+    """What `template.render` does without copying the values; they hold the globals already."""
+    if isinstance(template, str):
+        return template
+    return template.environment.concat(template.root_render_func(template.new_context(values, shared=True)))
 
 
 class Parts(msgspec.Struct, frozen=True):
