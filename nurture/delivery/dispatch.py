@@ -16,6 +16,7 @@ from importlib import resources
 import structlog
 
 from nurture.clock import Clock, Dice, Stopwatch, machine_now
+from nurture.delivery.journal import Journal
 from nurture.delivery.pacing import Cut, Lanes
 from nurture.delivery.press import Press, Printed, Spoiled
 from nurture.delivery.transport import Dropped, Mail, Refused, Returned, Sent, Transport, Withdrawn
@@ -63,6 +64,7 @@ class Dispatch:
     retry: Retry = field(default_factory=Retry)
     dice: Dice = field(default_factory=Dice)
     crash: Callable[[str], None] = lambda _point: None  # named points at which tests kill the process
+    journal: Journal | None = None
     live: Live | None = None
     press: Press | None = None
     _watch: Stopwatch = field(default_factory=Stopwatch)
@@ -101,6 +103,7 @@ class Dispatch:
                 lane,
                 now,
                 machine_now() + LEASE,
+                self.worker,
                 limit,
                 except_lanes=shut,
                 except_campaigns=standing,
@@ -268,7 +271,7 @@ class Dispatch:
                 lane.answered()
 
     def spoil(self, batch: Batch, spoiled: Sequence[Spoiled]) -> None:
-        """Messages that could not be printed: failed, and their enrollments stand aside where a template is at fault."""
+        """Messages that could not be printed: failed; enrollments stand aside where a template is at fault."""
         now = self.clock.now()
         with self.database.write() as tx:
             turn = Turn(tx, batch.live)
@@ -331,6 +334,9 @@ class _Run:
             results, self._results = self._results, []
             if results:
                 await asyncio.to_thread(self._dispatch.write, self._batch, results)
+                if self._dispatch.journal is not None:
+                    claimed = self._batch.claimed
+                    self._dispatch.journal.settled((r.id, claimed[r.id].fence) for r in results)
             if self._closed and not self._results:
                 return
             if self._closed or self._results:
@@ -345,9 +351,14 @@ class _Run:
         return await asyncio.to_thread(self._dispatch.gate, self._batch, [mail.id for mail in mails])
 
     def on_dot(self, mail: Mail, connection: int) -> None:
+        if self._dispatch.journal is not None:
+            self._dispatch.journal.dotted(mail.id, self._batch.claimed[mail.id].fence)
         self._dispatch.crash("dot")
 
     def on_result(self, result: WireResult) -> None:
+        if self._dispatch.journal is not None and not (isinstance(result, Dropped) and result.dot_written):
+            fence = self._batch.claimed[result.id].fence
+            self._dispatch.journal.answered(result.id, fence, sent=isinstance(result, Sent))
         self._dispatch.crash("result")
         self._open.discard(result.id)
         self._results.append(result)

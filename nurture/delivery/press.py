@@ -86,7 +86,7 @@ class Press:
         )
 
     def print(self, m: Claimed, letters: Letters, now: datetime, machine_now: datetime) -> Printed | Spoiled:
-        """The mail of this message, or why there is none. `now` is campaign time, for the text; `machine_now` its date."""
+        """The mail of this message, or why there is none. `now` is campaign time; `machine_now` dates it."""
         lead = letters.leads.get(m.lead) if m.lead is not None else None
         address = m.recipient or (lead.email if lead else None)
         if not address:

@@ -124,6 +124,7 @@ def claim(
     lane: str | None,
     now: datetime,
     lease_until: datetime,
+    worker: str,
     limit: int,
     *,
     kinds: Sequence[str] = (MAIL, NOTICE, CONFIRM),
@@ -153,7 +154,7 @@ def claim(
     taken = (
         update(messages)
         .where(c.id.in_(page.cte("page").select() if tx.dialect.name == "postgresql" else page), c.state == "pending")
-        .values(state="claimed", fence=c.fence + 1, lease_until=lease_until)
+        .values(state="claimed", fence=c.fence + 1, lease_until=lease_until, worker=worker)
         .returning(*_CLAIMED)
     )
     return sorted((Claimed(*row) for row in tx.execute(taken)), key=lambda m: m.id)
@@ -368,21 +369,38 @@ def settle(tx: Transaction, results: Sequence[Result]) -> list[Result]:
     return written
 
 
-def end_leases(tx: Transaction, now: datetime, *, all_of: bool = False) -> tuple[int, list[int]]:
-    """Leases that ended: claimed → pending; sending → unknown, since the server may have taken it. With `all_of` every
-    lease, for a worker that knows it is alone (it holds the file's lock). (how many went back, ids now unknown)."""
+def end_leases(
+    tx: Transaction, now: datetime, *, worker: str | None = None, everybody: bool = False
+) -> tuple[int, list[int]]:
+    """Leases that ended: claimed → pending; sending → unknown, since the server may have taken it. With `worker` all of
+    that worker's, with `everybody` all there are, for a worker that knows that the others live no more. Service mail
+    kept its bytes and goes again with them (trust E18). (how many are pending again, ids now unknown)."""
     c = messages.c
-    over = c.lease_until <= now if not all_of else c.state.in_(("claimed", "sending"))
+    over = c.lease_until <= now
+    if worker is not None:
+        over = c.worker == worker
+    elif everybody:
+        over = c.state.in_(("claimed", "sending"))
+    freed: dict[str, Any] = {"fence": c.fence + 1, "lease_until": None}
+    again = c.body.is_not(None) & c.service
     back = tx.execute(
-        update(messages).where(c.state == "claimed", over).values(state="pending", fence=c.fence + 1, lease_until=None)
+        update(messages)
+        .where(over & ((c.state == "claimed") | ((c.state == "sending") & again)))
+        .values(state="pending", **freed)
     ).rowcount
     unknown = tx.execute(
         update(messages)
         .where(c.state == "sending", over)
-        .values(state="unknown", fence=c.fence + 1, lease_until=None, sent_at=now, reason=ENDED_ON_THE_WIRE)
+        .values(state="unknown", sent_at=now, reason=ENDED_ON_THE_WIRE, **freed)
         .returning(c.id)
     )
     return back, [row[0] for row in unknown]
+
+
+def under_way(tx: Transaction, worker: str) -> list[Claimed]:
+    """What this worker had on the wire or was about to put there."""
+    query = select(*_CLAIMED).where(messages.c.state == "sending", messages.c.worker == worker)
+    return [Claimed(*row) for row in tx.execute(query.order_by(messages.c.id))]
 
 
 def expire(tx: Transaction, now: datetime) -> list[int]:

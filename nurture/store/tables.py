@@ -157,8 +157,9 @@ class EventRow(SQLModel, table=True):
 
     __tablename__ = "events"
     __table_args__ = (
-        # (lead, name, at): with (name, lead, at) a cohort query did not end in 85 s.
-        Index("ix_events_lead_name_at", "lead_id", "name", "at"),
+        # (lead, name, at): with (name, lead, at) a cohort query did not end in 85 s. With `seq` conditions need not read
+        # the rows: half as many answers again a second.
+        Index("ix_events_lead_name_at", "lead_id", "name", "at", "seq"),
         Index("ix_events_new", "shard", "id", sqlite_where=text("seq IS NULL"), postgresql_where=text("seq IS NULL")),
     )
     id: int | None = _key()
@@ -475,6 +476,7 @@ class MessageRow(SQLModel, table=True):
     attempts: int = 0
     fence: int = _ref(default=0)  # raised by every claim; every later write names it
     lease_until: datetime | None = _instant(default=None)  # machine time
+    worker: str | None = _text(default=None)  # who claimed it last
     mail_id: str | None = _text(default=None)  # Message-ID without brackets, equal on all attempts (E6)
     dated: datetime | None = _instant(default=None)  # Date header, fixed at the first render
     sha256: str | None = _text(default=None)

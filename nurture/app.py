@@ -1,0 +1,156 @@
+"""The one place that joins the parts: from settings to a worker's and an endpoint's services."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from nurture.campaign.duration import Duration
+from nurture.clock import Clock, WallClock, machine_now
+from nurture.delivery.dispatch import Dispatch, Retry
+from nurture.delivery.journal import Journal
+from nurture.delivery.local import ConsoleTransport, FolderTransport
+from nurture.delivery.pacing import Lanes, Pace
+from nurture.delivery.smtp import SmtpOptions, SmtpTransport
+from nurture.delivery.transport import Transport
+from nurture.engine import stages
+from nurture.engine.consent import ConsentRules
+from nurture.engine.ingest import Ingest
+from nurture.engine.live import Live, load_live
+from nurture.engine.passes import Passes
+from nurture.engine.turn import Turn
+from nurture.errors import UserError
+from nurture.folder import read_folder
+from nurture.funnel.stages import MoveRefused
+from nurture.lead.keyring import Keyring
+from nurture.mail.links import Links
+from nurture.mail.outcome import default_rules
+from nurture.mail.provider import provider_of
+from nurture.settings import Settings, load_settings
+from nurture.store import migrate, suppressions
+from nurture.store.database import Database, open_database
+
+JOURNALS = ".nurture"  # beside config.yaml: the wire journals of this machine's workers
+
+
+@dataclass
+class App:
+    """A project, opened. Everything a command needs is made from it, once."""
+
+    settings: Settings
+    database: Database
+    clock: Clock = field(default_factory=WallClock)
+    _live: Live | None = None
+
+    @property
+    def keyring(self) -> Keyring:
+        return Keyring(self.settings.secrets)
+
+    @property
+    def links(self) -> Links:
+        return Links(self.settings.base_url, self.settings.secrets)
+
+    @property
+    def journals(self) -> Path:
+        return self.settings.root / JOURNALS
+
+    def live(self) -> Live | None:
+        """What is live now; None before the first deploy."""
+        with self.database.read() as tx:
+            self._live = load_live(tx, self.keyring, self._live)
+        return self._live
+
+    def rules(self) -> ConsentRules:
+        """What consent is judged by: the live project, else that of the files."""
+        live = self.live()
+        if live is not None:
+            return live.consent_rules
+        return ConsentRules(self.settings.project, self.keyring, {}, provider_of)
+
+    def check(self) -> None:
+        """Refuse to work on a schema or a suppression list that is not ours."""
+        migrate.check(self.database)
+        with self.database.write() as tx:
+            suppressions.guard(tx, self.keyring, machine_now())
+
+    def passes(self) -> Passes:
+        return Passes(self.database, self.keyring)
+
+    def transport(self) -> Transport:
+        """The way out that the settings name. Made inside the event loop that uses it."""
+        s = self.settings
+        match s.transport:
+            case "folder":
+                return FolderTransport(s.mail_folder or s.root / "mails")
+            case "console":
+                return ConsoleTransport(sys.stdout)
+            case _:
+                return SmtpTransport(
+                    SmtpOptions(
+                        host=s.smtp.host,
+                        port=s.smtp.port,
+                        tls=s.smtp.tls,
+                        username=s.smtp.username,
+                        password=s.smtp.password,
+                        allow_insecure=s.smtp.allow_insecure,
+                        ca_file=s.smtp.ca_file,
+                        local_hostname=s.smtp.local_hostname or "localhost",
+                        connections=s.smtp.connections,
+                    )
+                )
+
+    def dispatch(self, worker: str, journal: Journal | None, transport: Transport | None = None) -> Dispatch:
+        smtp = self.settings.smtp
+        return Dispatch(
+            database=self.database,
+            keyring=self.keyring,
+            links=self.links,
+            transport=transport or self.transport(),
+            clock=self.clock,
+            rules=default_rules(self._own_outcomes()),
+            worker=worker,
+            lanes=Lanes(Pace(rate=smtp.rate, connections=smtp.connections)),
+            retry=Retry(_exact(smtp.retry.first), _exact(smtp.retry.longest), _exact(smtp.retry.give_up)),
+            journal=journal,
+        )
+
+    def _own_outcomes(self) -> str:
+        path = self.settings.root / "outcomes.toml"
+        return path.read_text("utf-8") if path.is_file() else ""
+
+    def ingest(self) -> Ingest:
+        return Ingest(self.database, self.clock, self.rules)
+
+    def move(self, lead: int, stage: str, reason: str | None, actor: str) -> str | None:
+        """Move a lead's stage for a person or the API; the refusal in words, None where it moved."""
+        now = self.clock.now()
+        live = self.live()
+        if live is None:
+            raise UserError("nothing is deployed yet", hint="run 'nurture deploy'")
+        with self.database.write() as tx:
+            turn = Turn(tx, live)
+            turn.load([lead])
+            moved = stages.move(turn, lead, stage, at=now, cause="api", reason=reason or f"by {actor}")
+            turn.flush()
+        return moved.text if isinstance(moved, MoveRefused) else None
+
+
+def open_app(root: Path, environ: Mapping[str, str] | None = None, clock: Clock | None = None) -> App:
+    """The project in this folder, with its database open. Raises ProjectProblems where a setting is missing."""
+    settings = load_settings(read_folder(root), environ if environ is not None else os.environ)
+    return App(settings, open_database(settings.database), clock or WallClock())
+
+
+def worker_name() -> str:
+    """A name no other worker has: machine, process, and the instant it began."""
+    return f"{socket.gethostname()}-{os.getpid()}-{machine_now():%H%M%S%f}"
+
+
+def _exact(duration: Duration) -> timedelta:
+    """Retry times need no calendar: a day is 24 hours."""
+    return timedelta(days=duration.days + 30 * duration.months + duration.workdays, seconds=duration.seconds)

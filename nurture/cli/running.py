@@ -1,0 +1,76 @@
+"""`nurture run`, `worker`, `serve`: the parts that stay up."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nurture.cli.console import ProjectOption, project_root
+
+if TYPE_CHECKING:
+    from nurture.app import App
+
+PortOption = Annotated[int, typer.Option("--port", help="Port of the endpoint.", min=1, max=65535)]
+HostOption = Annotated[str, typer.Option("--host", help="Address to listen on; only this machine unless told otherwise.")]
+
+
+def run(port: PortOption = 8025, host: HostOption = "127.0.0.1", project: ProjectOption = None) -> None:
+    """Worker and endpoint in one process, the embedded default."""
+    asyncio.run(_run(_open(project), host, port, work=True, serve=True))
+
+
+def serve(port: PortOption = 8025, host: HostOption = "127.0.0.1", project: ProjectOption = None) -> None:
+    """The endpoint alone: events in, unsubscribe and preference pages, the REST interface."""
+    asyncio.run(_run(_open(project), host, port, work=False, serve=True))
+
+
+def worker(
+    once: Annotated[bool, typer.Option("--once", help="Do all that is due now, and end.")] = False,
+    project: ProjectOption = None,
+) -> None:
+    """The worker alone. Any number of them on PostgreSQL, one on a SQLite file."""
+    app = _open(project)
+    if once:
+        asyncio.run(_once(app))
+    else:
+        asyncio.run(_run(app, "", 0, work=True, serve=False))
+
+
+def _open(project: ProjectOption) -> App:
+    from nurture.app import open_app
+    from nurture.logs import set_up
+
+    set_up()
+    app = open_app(project_root(project))
+    app.check()
+    return app
+
+
+async def _once(app: App) -> None:
+    from nurture.worker import Worker, signals
+
+    worker = Worker(app)
+    with signals(worker):
+        await worker.once()
+
+
+async def _run(app: App, host: str, port: int, *, work: bool, serve: bool) -> None:
+    """Until a signal: the endpoint stops taking requests first, then the worker drains."""
+    from nurture.serving import Endpoint
+    from nurture.worker import Worker, signals
+
+    worker = Worker(app)
+    endpoint = Endpoint(app, host, port) if serve else None
+    with signals(worker):
+        if endpoint is not None:
+            await endpoint.start()
+        try:
+            if work:
+                await worker.run()
+            else:
+                await worker.stopped()
+        finally:
+            if endpoint is not None:
+                await endpoint.stop()

@@ -1,0 +1,81 @@
+"""One tick's work over some shards: sweeps, reactions, due steps, each batch in a short transaction of its own.
+
+Called by the embedded worker for all shards, and by the fleet's jobs for one. On PostgreSQL a shard's row is locked for
+the length of a transaction, so that two workers never play one shard at once, whoever coordinates them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+from sqlalchemy import select
+
+from nurture.engine.advance import Pass, advance_batch
+from nurture.engine.deploy import sweep_batch
+from nurture.engine.live import Live, load_live
+from nurture.engine.react import react_batch
+from nurture.errors import LostRace
+from nurture.lead.keyring import Keyring
+from nurture.store.database import Database, Transaction
+from nurture.store.scope import Scope
+from nurture.store.tables import shards as shard_rows
+
+log = structlog.get_logger()
+
+ATTEMPTS = 5  # of a transaction that another one overtook
+
+
+@dataclass
+class Passes:
+    """The passes of one worker. `live` is kept until a deploy makes another."""
+
+    database: Database
+    keyring: Keyring
+    live: Live | None = None
+    stopping: Callable[[], bool] = field(default=lambda: False)
+
+    def run(self, now: datetime, shards: Sequence[int] | None = None) -> int:
+        """Everything that is due in these shards (None: all) at `now`; how many items were played."""
+        with self.database.read() as tx:
+            self.live = live = load_live(tx, self.keyring, self.live)
+        if live is None:
+            return 0
+        played, ran = 0, Pass()
+        for step in (
+            lambda tx, scope: int(sweep_batch(tx, live, scope, now)),
+            lambda tx, scope: react_batch(tx, live, scope),
+            lambda tx, scope: advance_batch(tx, live, scope, ran),
+            lambda tx, scope: react_batch(tx, live, scope),
+        ):
+            while not self.stopping():
+                done = self._transact(step, now, shards)
+                played += done
+                if not done:
+                    break
+        return played
+
+    def _transact(
+        self, step: Callable[[Transaction, Scope], int], now: datetime, shards: Sequence[int] | None
+    ) -> int:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.database.write() as tx:
+                    mine = lock_shards(tx, shards)
+                    return step(tx, Scope(now, None if mine is None else tuple(mine))) if mine != [] else 0
+            except LostRace as race:
+                log.info("pass.retried", attempt=attempt, why=race.message)
+        return 0
+
+
+def lock_shards(tx: Transaction, shards: Sequence[int] | None) -> list[int] | None:
+    """Those of these shards that nobody else plays now, held until the transaction ends; None is all, which on SQLite
+    needs no lock: a transaction that writes is alone there."""
+    if tx.dialect.name != "postgresql":
+        return None if shards is None else list(shards)
+    query = select(shard_rows.c.shard).order_by(shard_rows.c.shard).with_for_update(skip_locked=True)
+    if shards is not None:
+        query = query.where(shard_rows.c.shard.in_(shards))
+    return [row[0] for row in tx.execute(query)]

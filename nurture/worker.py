@@ -1,0 +1,206 @@
+"""The embedded worker: APScheduler ticks, the passes and dispatch do the work, a signal drains it.
+
+Per-lead timers are rows, never scheduled jobs: the scheduler has a handful of fixed ticks (its SQL store adds 750 jobs
+a second where rows take 166,000).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from nurture.app import App, worker_name
+from nurture.clock import Stopwatch, machine_now
+from nurture.delivery import recovery
+from nurture.delivery.dispatch import Dispatch
+from nurture.delivery.journal import Journal
+from nurture.delivery.smtp import SmtpTransport
+from nurture.engine import upkeep
+from nurture.errors import NurtureError, UserError
+from nurture.mail.message import self_test
+from nurture.store.database import Database
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """How often things are looked at, in seconds of machine time."""
+
+    passes: float = 1.0
+    dispatch: float = 0.25
+    upkeep: float = 15.0
+
+
+@dataclass
+class Worker:
+    """One worker over all shards. On SQLite it is alone and holds the file's lock."""
+
+    app: App
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    name: str = field(default_factory=worker_name)
+    busy_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._stop = asyncio.Event()
+        self._passes = self.app.passes()
+        self._passes.stopping = self._stop.is_set
+        self._working = asyncio.Lock()
+        self._sending = asyncio.Lock()
+        self._dispatch: Dispatch | None = None
+
+    def stop(self) -> None:
+        """Take up nothing new; what is under way is finished."""
+        self._stop.set()
+
+    async def stopped(self) -> None:
+        """Wait until `stop` is called."""
+        await self._stop.wait()
+
+    async def run(self) -> None:
+        """Work until `stop` is called, then drain. Raises UserError where another worker has the SQLite file."""
+        with alone(self.app.database):
+            journal = self._start()
+            transport = self.app.transport()
+            self._dispatch = self.app.dispatch(self.name, journal, transport)
+            scheduler = AsyncIOScheduler(timezone="UTC")
+            options = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
+            scheduler.add_job(self._tick, "interval", seconds=self.rhythm.passes, **options)
+            scheduler.add_job(self._send, "interval", seconds=self.rhythm.dispatch, **options)
+            scheduler.add_job(self._upkeep, "interval", seconds=self.rhythm.upkeep, **options)
+            scheduler.start()
+            log.info("worker.started", worker=self.name)
+            try:
+                await self._stop.wait()
+            finally:
+                # shutdown(wait=True) would cancel running coroutines: they are awaited here instead (trust R8).
+                scheduler.pause()
+                async with self._working, self._sending:
+                    await transport.aclose()
+                scheduler.shutdown(wait=False)
+                journal.close()
+                log.info("worker.stopped", worker=self.name)
+
+    async def once(self) -> int:
+        """Do all that is due now and end; how many items were played and messages taken up."""
+        with alone(self.app.database):
+            journal = self._start()
+            transport = self.app.transport()
+            self._dispatch = self.app.dispatch(self.name, journal, transport)
+            done = 0
+            try:
+                while not self._stop.is_set():
+                    round_ = await asyncio.to_thread(self._passes.run, self.app.clock.now())
+                    round_ += await self._dispatch.run()
+                    done += round_
+                    if not round_:
+                        break
+            finally:
+                await transport.aclose()
+                journal.close()
+            return done
+
+    def _start(self) -> Journal:
+        """What must hold before the first mail: a safe interpreter, our schema, the claims of the dead taken over."""
+        self_test()
+        self.app.check()
+        journal = Journal(self.app.journals, self.name)
+        self._take_over(alone=self.app.database.is_sqlite)
+        return journal
+
+    def _take_over(self, *, alone: bool = False) -> None:
+        live, now = self.app.live(), self.app.clock.now()
+        if live is not None:
+            recovery.adopt(self.app.database, live, self.app.journals, now)
+            recovery.end_leases(self.app.database, live, now, machine_now(), alone=alone)
+
+    async def _tick(self) -> None:
+        if self._stop.is_set() or self._working.locked():
+            return
+        async with self._working:
+            watch = Stopwatch()
+            with self._guarded("passes"):
+                played = await asyncio.to_thread(self._passes.run, self.app.clock.now())
+                if played:
+                    log.debug("pass.played", items=played, took_s=round(watch.seconds(), 3))
+
+    async def _send(self) -> None:
+        if self._stop.is_set() or self._sending.locked() or self._dispatch is None:
+            return
+        async with self._sending:
+            with self._guarded("dispatch"):
+                while not self._stop.is_set() and await self._dispatch.run():
+                    pass
+
+    async def _upkeep(self) -> None:
+        if self._stop.is_set():
+            return
+        with self._guarded("upkeep"):
+            await asyncio.to_thread(self._take_over)
+            await asyncio.to_thread(upkeep.run, self.app.database, self.app.rules(), self.name, self.app.clock.now())
+
+    @contextmanager
+    def _guarded(self, what: str) -> Iterator[None]:
+        """A failure of one tick is told and the next one tries again: the worker lives through a full disk."""
+        try:
+            yield
+        except NurtureError as error:
+            log.error("worker.tick_failed", tick=what, why=error.message)
+        except Exception as error:
+            log.exception("worker.tick_broke", tick=what, kind=type(error).__name__)
+
+
+@contextmanager
+def alone(database: Database) -> Iterator[None]:
+    """Hold the lock of a SQLite file's worker; nothing to hold on PostgreSQL. The lock ends with the process."""
+    path = database.path
+    if path is None:
+        yield
+        return
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"another worker is at work on {path.name}; a SQLite file has one",
+                hint="stop it first, or move to PostgreSQL, where any number of workers share the work",
+            ) from error
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def signals(worker: Worker) -> Iterator[None]:
+    """SIGTERM and SIGINT drain; a second one closes the connections at once, and what was on the wire is unknown."""
+    loop = asyncio.get_running_loop()
+    asked: list[int] = []
+
+    def on_signal(number: int) -> None:
+        asked.append(number)
+        worker.stop()
+        dispatch = worker._dispatch
+        if len(asked) > 1 and dispatch is not None and isinstance(dispatch.transport, SmtpTransport):
+            dispatch.transport.abort()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError, RuntimeError):
+            loop.add_signal_handler(number, on_signal, number)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(NotImplementedError, RuntimeError):
+                loop.remove_signal_handler(number)
+
+
