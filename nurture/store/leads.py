@@ -45,6 +45,7 @@ class LeadCall:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     account: int | None = None
     fill_only: bool = False
+    lead: LeadId | None = None  # said of this lead, which is there; then no other name is needed
 
     @property
     def silent(self) -> bool:
@@ -151,8 +152,10 @@ class _Batch:
                     identities.c.kind == kind, identities.c.value.in_(values)
                 )
                 found.update(((kind, row[0]), row[1]) for row in self._tx.execute(query))
-        people = self._load_rows(set(found.values()), mails, locked=not all(call.silent for call in calls))
+        ids = {call.lead for call in calls if call.lead is not None}
+        people = self._load_rows(set(found.values()) | ids, mails, locked=not all(call.silent for call in calls))
         self._people = {key: people[lead] for key, lead in found.items() if lead in people}
+        self._people |= {("lead", str(lead)): people[lead] for lead in ids if lead in people}
         self._by_mail = {p.row["canonical"]: p for p in people.values() if p.row["canonical"]}
 
     def _load_rows(self, ids: set[int], mails: set[str], *, locked: bool) -> dict[int, _Person]:
@@ -205,6 +208,8 @@ class _Batch:
         return person.root() if person else None
 
     def _who(self, call: LeadCall, canonical: str | None) -> _Person:
+        if call.lead is not None and (known := self._known("lead", str(call.lead))) is not None:
+            return known
         mailed = self._holder(canonical) if canonical else None
         browser = self._known("anonymous", call.anonymous)
         if call.external:

@@ -1,0 +1,77 @@
+"""The one ASGI app: tracking API, public pages, forms, REST, health.
+
+It answers with and without the path of `base_url`, because a proxy may strip it. It sets no cookie and never redirects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import urlsplit
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from nurture.errors import StoreUnavailable
+from nurture.web.access import Keys
+from nurture.web.api import create_api
+from nurture.web.forms import FormRoutes
+from nurture.web.health import HealthRoutes
+from nurture.web.ingest import IngestRoutes
+from nurture.web.page import Pages
+from nurture.web.personal import Personal
+from nurture.web.public import PublicRoutes
+from nurture.web.services import Services
+
+
+def create_app(services: Services, more: Sequence[BaseRoute] = ()) -> Starlette:
+    """The app over these services; `more` are routes of other parts (dashboard, webhooks), asked before REST."""
+    pages, keys = Pages(), Keys(services.database, services.clock)
+    personal = Personal(services)
+    routes: list[BaseRoute] = [
+        *IngestRoutes(services, keys).routes(),
+        *PublicRoutes(services, pages, personal).routes(),
+        *FormRoutes(services, pages, personal).routes(),
+        *HealthRoutes(services).routes(),
+        *more,
+        Mount("/", create_api(services, keys)),
+    ]
+    app = Starlette(routes=routes, exception_handlers=_handlers(services, pages))
+    app.router.redirect_slashes = False
+    app.add_middleware(BasePath, path=urlsplit(services.base_url).path)
+    return app
+
+
+class BasePath:
+    """Takes the path of `base_url` off what comes in, where it is there."""
+
+    def __init__(self, app: ASGIApp, path: str) -> None:
+        self._app = app
+        self._path = path.rstrip("/")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._path and scope["type"] == "http":
+            path: str = scope["path"]
+            if path.startswith(self._path + "/"):
+                scope = {**scope, "path": path[len(self._path) :], "raw_path": None}
+        await self._app(scope, receive, send)
+
+
+def _handlers(
+    services: Services, pages: Pages
+) -> dict[int | type[Exception], Callable[[Request, Exception], Awaitable[Response]]]:
+    async def missing(_request: Request, _error: Exception) -> Response:
+        project = services.project
+        return pages.show(project, pages.language(project), "missing", status=404)
+
+    async def unavailable(_request: Request, _error: Exception) -> Response:
+        project = services.project
+        return pages.show(project, pages.language(project), "busy", status=503, headers={"Retry-After": "60"})
+
+    async def broken(_request: Request, _error: Exception) -> Response:
+        project = services.project
+        return pages.show(project, pages.language(project), "busy", status=500)
+
+    return {404: missing, StoreUnavailable: unavailable, 500: broken}

@@ -1,0 +1,157 @@
+"""What the public pages do: short transactions, each with the person's own act in it, in threads of their own.
+
+Nothing else runs in these threads, so that no flood of events or of dashboard queries keeps an unsubscribe waiting
+(trust R15).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import anyio
+from starlette.requests import Request
+
+from nurture.engine.confirming import asked_with
+from nurture.engine.consent import Answer, change
+from nurture.lead.consent import ALL_MARKETING, TRACKING, Action, Declaration, Proof
+from nurture.lead.lead import LeadId
+from nurture.store.consents import Person, people
+from nurture.store.database import Transaction
+from nurture.store.leads import present_lead
+from nurture.store.profile import locale_of
+from nurture.web.access import client_address
+from nurture.web.services import Services
+
+NOBODY: LeadId = 0  # no lead has this id; a token nobody made is looked up like any other (trust X7)
+_THREADS = 6
+_LONGEST_AGENT = 300  # characters of a user agent kept as proof
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Where a declaration comes from. `page` is the route, never the address with its token."""
+
+    page: str
+    ip: str | None
+    user_agent: str | None
+
+
+class Personal:
+    """The acts of people on public pages. Every method may raise StoreUnavailable; nothing was changed then."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    async def run(self, act: Callable[[], _T]) -> _T:
+        """Run one act in a thread of the public pages."""
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(_THREADS)
+        return await anyio.to_thread.run_sync(act, limiter=self._limiter)
+
+    def visit(self, request: Request, page: str) -> Visit:
+        """The request as proof: the address from the socket or a trusted proxy only (trust C3)."""
+        agent = request.headers.get("user-agent", "").replace("\x00", "")[:_LONGEST_AGENT]
+        return Visit(page, client_address(request, self._services.trusted_proxies), agent or None)
+
+    def language_of(self, lead: LeadId) -> str | None:
+        with self._services.database.read() as tx:
+            return locale_of(tx, present_lead(tx, lead) or NOBODY)
+
+    def person(self, lead: LeadId) -> Person | None:
+        """The lead of a link, also where it was merged since."""
+        with self._services.database.read() as tx:
+            found = present_lead(tx, lead)
+            return people(tx, [found or NOBODY]).get(found or NOBODY)
+
+    def unsubscribe(self, lead: LeadId, topic: str | None, message: int | str, visit: Visit, method: str) -> None:
+        """Withdraw a topic, or all marketing with None. Nothing happens for a lead that is gone."""
+        evidence = {"message": message}
+
+        def act(tx: Transaction, present: LeadId) -> list[Declaration]:
+            return [self._said(present, topic or ALL_MARKETING, "withdraw", visit, method, evidence)]
+
+        self._change(lead, act)
+
+    def confirm(
+        self, lead: LeadId, topic: str, request: int | str, visit: Visit, wording: Mapping[str, str], locale: str | None
+    ) -> bool:
+        """Confirm what was asked for together with this topic; a link without a request agrees anew. Whether all of it
+        is granted now."""
+
+        def act(tx: Transaction, present: LeadId) -> list[Declaration]:
+            person = people(tx, [present])[present]
+            topics = [c.topic for c in asked_with(person, topic)] or [topic]
+            evidence = {"request": request}
+            if not request:
+                return [self._said(present, topic, "renew", visit, "double_opt_in", evidence, wording, locale)]
+            return [self._said(present, t, "confirm", visit, "double_opt_in", evidence) for t in topics]
+
+        answers = self._change(lead, act)
+        return bool(answers) and all(getattr(answer, "state", None) == "granted" for answer in answers)
+
+    def choose(
+        self,
+        lead: LeadId,
+        shown: Sequence[str],
+        wanted: Sequence[str],
+        visit: Visit,
+        wording: Mapping[str, str],
+        locale: str | None,
+    ) -> bool:
+        """Make the topics shown what the person wants; whether a confirmation mail is on its way."""
+
+        def act(tx: Transaction, present: LeadId) -> list[Declaration]:
+            person = people(tx, [present])[present]
+            said = []
+            for topic in shown:
+                on = (row := person.consents.get(topic)) is not None and row.state == "granted"
+                if topic in wanted and not on:
+                    said.append(self._said(present, topic, "grant", visit, "preferences", None, wording, locale))
+                elif topic not in wanted and row is not None and row.state in ("granted", "requested"):
+                    said.append(self._said(present, topic, "withdraw", visit, "preferences"))
+            return said
+
+        return any(getattr(answer, "mailed", False) for answer in self._change(lead, act))
+
+    def leave_everything(self, lead: LeadId, visit: Visit) -> None:
+        """All marketing, and being counted."""
+
+        def act(tx: Transaction, present: LeadId) -> list[Declaration]:
+            tracked = [topic for topic in people(tx, [present])[present].consents if topic in TRACKING]
+            return [self._said(present, t, "withdraw", visit, "preferences") for t in [ALL_MARKETING, *tracked]]
+
+        self._change(lead, act)
+
+    def _change(self, lead: LeadId, said: Callable[[Transaction, LeadId], list[Declaration]]) -> list[Answer]:
+        services = self._services
+        with services.database.write() as tx:
+            present = present_lead(tx, lead)
+            if present is None:
+                return []
+            return change(tx, said(tx, present), services.rules(), services.clock.now())
+
+    def _said(
+        self,
+        lead: LeadId,
+        topic: str,
+        action: Action,
+        visit: Visit,
+        method: str,
+        evidence: Mapping[str, Any] | None = None,
+        wording: Mapping[str, str] | None = None,
+        locale: str | None = None,
+    ) -> Declaration:
+        proof = Proof(
+            method=method,
+            wording=(wording or {}).get(topic) or None,
+            locale=locale,
+            page=visit.page,
+            ip=visit.ip,
+            user_agent=visit.user_agent,
+            evidence=evidence,
+        )
+        return Declaration(lead, topic, action, "person", "person", self._services.clock.now(), proof)

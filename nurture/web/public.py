@@ -1,0 +1,245 @@
+"""The pages a mail links to: unsubscribe, double opt-in, preferences.
+
+Looking never changes anything: GET, HEAD and OPTIONS ask, POST acts (trust E4). Nothing redirects (RFC 8058 §3.1). A
+token nobody made gets the page that a real one gets (trust X7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from nurture.campaign.project import Project
+from nurture.engine.confirming import asked_with
+from nurture.errors import StoreUnavailable
+from nurture.lead.consent import TRACKING
+from nurture.lead.permission import MARKETING
+from nurture.mail.links import Payload, Purpose
+from nurture.store.consents import Person
+from nurture.web.bodies import Fields, TooLarge, read_fields
+from nurture.web.page import Pages, masked, topic_words
+from nurture.web.personal import NOBODY, Personal
+from nurture.web.services import Services
+
+ONE_CLICK = [("List-Unsubscribe", "One-Click")]
+FORM_USE = "page form"
+METHODS = ["GET", "POST", "OPTIONS"]  # HEAD comes with GET
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class PublicRoutes:
+    """The routes, over the endpoint's services."""
+
+    def __init__(self, services: Services, pages: Pages, personal: Personal) -> None:
+        self._services = services
+        self._pages = pages
+        self._personal = personal
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/u/{token}", answered(self._services, self._pages, self._unsubscribe), methods=METHODS),
+            Route("/c/{token}", answered(self._services, self._pages, self._confirm), methods=METHODS),
+            Route("/p/{token}", answered(self._services, self._pages, self._preferences), methods=METHODS),
+        ]
+
+    # --- unsubscribe ---
+
+    async def _unsubscribe(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        payload = self._services.links.read(Purpose.UNSUBSCRIBE, token)
+        lead, topic, message = _unsubscribe_parts(payload)
+        if request.method != "POST":
+            return await self._show(request, lead, "unsubscribe", "unsubscribe", form=self._form(token))
+        fields = await read_fields(request)
+        if fields == ONE_CLICK:
+            return await self._unsubscribed(request, lead, topic or None, message, "one_click")
+        done = dict(fields or [])
+        if not self._is_own(token, done):
+            status = 403 if "do" in done or "form" in done else 400
+            return await self._show(request, lead, "refused", status=status)
+        everything = done.get("do") == "all"
+        chosen = None if everything else topic or None
+        return await self._unsubscribed(request, lead, chosen, message, "page", everything=everything)
+
+    async def _unsubscribed(
+        self,
+        request: Request,
+        lead: int,
+        topic: str | None,
+        message: int | str,
+        method: str,
+        *,
+        everything: bool = False,
+    ) -> Response:
+        visit = self._personal.visit(request, "/u")
+        await self._personal.run(lambda: self._personal.unsubscribe(lead, topic, message, visit, method))
+        page = "unsubscribed_all" if everything else "unsubscribed"
+        context: dict[str, Any] = {
+            "form": self._form(request.path_params["token"]),
+            "preferences": self._services.links.preferences(lead),
+        }
+        return await self._show(request, lead, page, "unsubscribed", **context)
+
+    # --- double opt-in ---
+
+    async def _confirm(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        payload = self._services.links.read(Purpose.CONFIRM, token)
+        lead, topic, asked = _confirm_parts(payload)
+        person = await self._personal.run(lambda: self._personal.person(lead))
+        locale = person.locale if person else None
+        names = [c.topic for c in asked_with(person, topic)] if person else []
+        project = self._services.project
+        words = topic_words(project, names or ([topic] if topic in project.topics else []), locale)
+        if request.method != "POST":
+            texts = self._pages.texts(self._language(locale), "confirm")
+            context: dict[str, Any] = {
+                "text": texts["text" if words else "plain"],
+                "topics": words,
+                "form": self._form(token),
+            }
+            return await self._show(request, lead, "confirm", "confirm", **context)
+        if not self._is_own(token, dict(await read_fields(request) or [])) and _is_foreign(request, self._services):
+            return await self._show(request, lead, "refused", status=403)
+        visit = self._personal.visit(request, "/c")
+        wording = {word["name"]: word["wording"] for word in words}
+        granted = await self._personal.run(
+            lambda: self._personal.confirm(lead, topic, asked, visit, wording, locale or project.locale)
+        )
+        return await self._show(request, lead, "confirmed" if granted else "too_late")
+
+    # --- preferences ---
+
+    async def _preferences(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        payload = self._services.links.read(Purpose.PREFERENCES, token)
+        lead = payload[0] if payload and isinstance(payload[0], int) else NOBODY
+        notes: tuple[str, ...] = ()
+        saved = False
+        if request.method == "POST":
+            fields = await read_fields(request) or []
+            if not self._is_own(token, dict(fields)):
+                return await self._show(request, lead, "refused", status=403)
+            notes = await self._choose(request, lead, fields)
+            saved = True
+        person = await self._personal.run(lambda: self._personal.person(lead))
+        return await self._show_choices(request, lead, person, notes, saved)
+
+    async def _choose(self, request: Request, lead: int, fields: Fields) -> tuple[str, ...]:
+        visit = self._personal.visit(request, "/p")
+        person = await self._personal.run(lambda: self._personal.person(lead))
+        locale = person.locale if person else None
+        if dict(fields).get("do") == "all":
+            await self._personal.run(lambda: self._personal.leave_everything(lead, visit))
+            return ()
+        offered = {choice["name"]: choice["wording"] for choice in self._choices(person)}
+        shown = [value for name, value in fields if name == "shown" and value in offered]
+        wanted = [value for name, value in fields if name == "topic"]
+        language = locale or self._services.project.locale
+        mailed = await self._personal.run(lambda: self._personal.choose(lead, shown, wanted, visit, offered, language))
+        return (self._pages.texts(self._language(locale), "saved")["mail"],) if mailed else ()
+
+    async def _show_choices(
+        self, request: Request, lead: int, person: Person | None, notes: tuple[str, ...], saved: bool
+    ) -> Response:
+        texts = self._pages.texts(self._language(person.locale if person else None), "preferences")
+        saved_texts = self._pages.texts(self._language(person.locale if person else None), "saved")
+        address = masked(person.email) if person else ""
+        context: dict[str, Any] = {
+            "choices": self._choices(person),
+            "address": texts["for"].format(address=address) if address else "",
+            "form": self._form(request.path_params["token"]),
+            "saved": f"{saved_texts['title']}. {saved_texts['text']}" if saved else "",
+            "notes": notes,
+        }
+        return await self._show(request, lead, "preferences", "preferences", **context)
+
+    def _choices(self, person: Person | None) -> list[dict[str, Any]]:
+        """Topics with what holds now; tracking only where the project does any and somebody asked for it."""
+        project = self._services.project
+        locale = person.locale if person else None
+        choices: list[dict[str, Any]] = list(topic_words(project, list(project.topics), locale))
+        if project.tracking:
+            texts = self._pages.texts(self._language(locale), "preferences")
+            choices += [{"name": name, "title": texts[name], "wording": texts[name]} for name in TRACKING]
+        closed = person is not None and MARKETING in person.scopes
+        for choice in choices:
+            row = person.consents.get(choice["name"]) if person else None
+            choice["on"] = (
+                row is not None and row.state == "granted" and not (closed and choice["name"] not in TRACKING)
+            )
+        return choices
+
+    # --- shared ---
+
+    def _form(self, token: str) -> str:
+        """The page's own mark, without which its buttons do nothing (trust X9)."""
+        return self._services.keyring.mac(FORM_USE, token)[:32]
+
+    def _is_own(self, token: str, fields: dict[str, str]) -> bool:
+        return self._services.keyring.verify(FORM_USE, token, fields.get("form", ""), length=32)
+
+    def _language(self, locale: str | None) -> str:
+        return self._pages.language(self._services.project, locale)
+
+    async def _show(
+        self, request: Request, lead: int, page: str, template: str = "message", status: int = 200, **context: Any
+    ) -> Response:
+        try:
+            locale = await self._personal.run(lambda: self._personal.language_of(lead))
+        except StoreUnavailable:
+            locale = None  # the page stays up, in the project's language (trust R7)
+        project = self._services.project
+        return self._pages.show(
+            project, self._pages.language(project, locale), page, template=template, status=status, **context
+        )
+
+
+def answered(services: Services, pages: Pages, handler: Handler) -> Handler:
+    """`handler` with an answer for OPTIONS, for bodies too large, and for a database that cannot be used now."""
+
+    async def handle(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": "GET, HEAD, POST, OPTIONS"})
+        try:
+            return await handler(request)
+        except TooLarge:
+            return _plain(services.project, pages, "too_large", 413)
+        except StoreUnavailable:
+            return _plain(services.project, pages, "busy", 503, {"Retry-After": "60"})
+
+    return handle
+
+
+def _plain(project: Project, pages: Pages, page: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    return pages.show(project, pages.language(project), page, status=status, headers=headers)
+
+
+def _unsubscribe_parts(payload: Payload | None) -> tuple[int, str, int | str]:
+    match payload:
+        case (int(lead), str(topic), (int() | str()) as message):
+            return lead, topic, message
+    return NOBODY, "", 0
+
+
+def _confirm_parts(payload: Payload | None) -> tuple[int, str, int | str]:
+    match payload:
+        case (int(lead), str(topic), (int() | str()) as asked):
+            return lead, topic, asked
+    return NOBODY, "", -1
+
+
+def _is_foreign(request: Request, services: Services) -> bool:
+    """Whether a browser says that another site's page sent this."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return True
+    origin = request.headers.get("origin")
+    if origin is None:
+        return False
+    own = {urlsplit(services.base_url).netloc, request.headers.get("host", "")}
+    return urlsplit(origin).netloc not in own
