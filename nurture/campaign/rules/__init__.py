@@ -14,6 +14,7 @@ def judge(spec: CampaignSpec, project: Project, findings: Findings) -> None:
     for rule in (unreachable, topics, variants, same, late, tracking, unowned):
         rule.check(spec, project, findings)
     names.check_own(spec, findings)
+    names.check_test_names(spec, findings)
 
 
 def judge_project(

@@ -1,4 +1,4 @@
-"""N308, N315, N334, N606: names of campaigns, mails and templates, judged once everything is read."""
+"""N308, N315, N334, N606, N607: names of campaigns, mails and templates, judged once everything is read."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ def check_own(spec: CampaignSpec, findings: Findings) -> None:
                 findings.add(ref.mark, "N606", f"the step that sends '{ref.name}' has an id", hint)
             else:
                 _unknown(ref, "N606", "mail or notice of this campaign", told.values(), findings)
+
+
+def check_test_names(spec: CampaignSpec, findings: Findings) -> None:
+    """`nurture test PATTERN` and its answers tell tests apart by name."""
+    seen: dict[str, int] = {}
+    for test in spec.tests:
+        if test.name in seen:
+            message = f"two tests are called '{test.name}'; the first is on line {seen[test.name]}"
+            findings.add(test.mark, "N607", message)
+        seen.setdefault(test.name, test.mark.line)
 
 
 def check_campaigns(specs: list[CampaignSpec], known: set[str], findings: Findings) -> None:
