@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nurture.engine.imports import Order, Summary
 
 _STEP = 0.1  # of the file, between two plain lines
+_NAMED = 5  # undeclared properties named on a terminal; --json has them all
 
 
 class What(StrEnum):
@@ -160,7 +161,8 @@ def _tell(s: Summary) -> None:
     if s.odd:
         typer.echo(f"{len(s.odd):,} won before the first contact, left out of times: {', '.join(s.odd)}")
     if s.undeclared:
-        names = ", ".join(f"{name} ({count:,})" for name, count in s.undeclared.items())
-        typer.echo(f"not declared in config.yaml, kept as text: {names}")
+        names = ", ".join(f"{name} ({count:,})" for name, count in list(s.undeclared.items())[:_NAMED])
+        more = f" and {len(s.undeclared) - _NAMED} more" if len(s.undeclared) > _NAMED else ""
+        typer.echo(f"not declared in config.yaml, kept as text: {names}{more}")
     if s.nothing_usable:
         typer.echo("no row was usable", err=True)

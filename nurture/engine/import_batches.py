@@ -82,10 +82,12 @@ def write_leads(tx: Transaction, ground: Ground, batch: Sequence[tuple[int, Lead
     ]
     moved = imports.add_past_stages(tx, past)
     consented = _agree(tx, ground, batch, resolved, written)
+    other = moved | consented
     created = {r.lead: d.created_at for (_, d), r in zip(batch, resolved, strict=True) if d.created_at is not None}
     imports.set_created(tx, created)
     for (line, _), r in zip(batch, resolved, strict=True):
-        written.count(new=r.created, changed=bool(r.changed) or r.lead in moved | consented)
+        written.count(new=r.created, changed=bool(r.changed) or r.lead in other)
+        other.discard(r.lead)  # one row of it made the change
         written.leads.append(r.lead)
         if "email" in r.refused:
             written.notes.append((line, f"taken without its address: {r.refused['email']}"))

@@ -157,6 +157,11 @@ def test_json_lines_and_gzip_are_read_too(db: Database, tmp_path: Path) -> None:
     assert rows(db, t.leads, "external_id") == ["7"]
 
 
+def test_a_lead_on_many_rows_is_new_once(bring: Import) -> None:
+    summary = bring("leads", CONSENTED, "id,mail,at", *["7,anna@example.com,2026-01-01"] * 3)
+    assert (summary.new, summary.changed, summary.unchanged) == (1, 0, 2)
+
+
 # --- stages ---
 
 
