@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Row as SqlRow
 from sqlalchemy import literal_column, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -79,16 +81,14 @@ class Asker:
             answers[n] = (tuple(map(bool, found[2:end])), min(instants, default=None))
         return answers
 
-    def _answers(
-        self, tx: Transaction, statement: Statement, rows: Sequence[Row]
-    ) -> Iterator[tuple[int, tuple[object, ...]]]:
+    def _answers(self, tx: Transaction, statement: Statement, rows: Sequence[Row]) -> Iterator[tuple[int, SqlRow[Any]]]:
         for start in range(0, len(rows), CHUNK):
             chunk = rows[start : start + CHUNK]
             batch = statement.columns.payload(chunk, self.calendar)
             # The compiled text goes to the driver as it is: no value in it needs SQLAlchemy's types.
-            for found in tx.exec_driver_sql(statement.text, {**statement.constants, "batch": batch}):
+            for found in tx.exec_driver_sql(statement.text, {**statement.constants, "batch": batch}).fetchall():
                 if found[1] is not None:
-                    yield start + found[0], tuple(found)
+                    yield start + found[0], found
 
     def _statement(self, tx: Transaction, questions: Sequence[Condition], *, with_edges: bool) -> Statement:
         sqlite = tx.dialect.name == "sqlite"

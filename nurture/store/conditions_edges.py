@@ -85,18 +85,17 @@ def crossing(base: datetime, as_of: datetime, offset: Duration, zone: str, calen
     if offset.exact:
         found = base - timedelta(seconds=offset.sign * offset.seconds)
         return found if found > as_of else None
+    guess = calendar.shift(base, offset.negated(), zone)
+    proven = guess > as_of and (
+        calendar.shift(guess, offset, zone) >= base > calendar.shift(guess - TICK, offset, zone)
+    )
+    if proven and not (offset.months or offset.workdays):
+        return guess  # days alone are moved one to one
     here = calendar.shift(as_of, offset, zone)
     if here >= base:
         return _relapse(here - base, as_of, offset, zone, calendar)
-    guess = calendar.shift(base, offset.negated(), zone)
-    if guess > as_of and calendar.shift(guess, offset, zone) >= base > calendar.shift(guess - TICK, offset, zone):
-        found = guess
-    else:
-        searched = _search(base, as_of, max(guess, as_of), offset, zone, calendar)
-        if searched is None:
-            return None
-        found = searched
-    return _first(found, base, as_of, offset, zone, calendar)
+    found = guess if proven else _search(base, as_of, max(guess, as_of), offset, zone, calendar)
+    return None if found is None else _first(found, base, as_of, offset, zone, calendar)
 
 
 def _relapse(ahead: timedelta, as_of: datetime, offset: Duration, zone: str, calendar: Calendar) -> datetime | None:

@@ -9,14 +9,13 @@ from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-_FORMAT = "%Y-%m-%dT%H:%M:%S.%fZ"
-
 
 def instant_text(instant: datetime) -> str:
     """The one text form of an instant: UTC, microseconds, fixed width, so that text order is time order."""
     if instant.tzinfo is None:
         raise ValueError(f"{instant!r} has no zone; instants are stored in UTC")
-    return instant.astimezone(UTC).strftime(_FORMAT)
+    # isoformat, not strftime: that writes the year 999 with three digits, and takes half as long again.
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def read_instant(text: str) -> datetime:

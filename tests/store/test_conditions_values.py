@@ -254,7 +254,9 @@ ON_NOTHING: list[tuple[Op, Any, bool]] = [
 ]
 
 
-@pytest.mark.parametrize("path", [("nothing",), ("nil",), ("nil", "deeper"), ("text", "deeper"), ("country",), ('q"q',)])
+@pytest.mark.parametrize(
+    "path", [("nothing",), ("nil",), ("nil", "deeper"), ("text", "deeper"), ("country",), ('q"q',)]
+)
 def test_a_missing_value_fails_every_test_but_the_negative_ones(db: Database, path: tuple[str, ...]) -> None:
     world = World(db)
     lead = world.lead(nil=None, text="x")

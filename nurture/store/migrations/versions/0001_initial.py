@@ -245,7 +245,7 @@ def upgrade() -> None:
         sa.Column("properties", Json, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
     )
-    op.create_index("ix_events_lead_name_at", "events", ["lead_id", "name", "at"], unique=False)
+    op.create_index("ix_events_lead_name_at", "events", ["lead_id", "name", "at", "seq"], unique=False)
     op.create_index(
         "ix_events_new",
         "events",
@@ -361,6 +361,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("fence", Id, nullable=False),
         sa.Column("lease_until", UTCDateTime(), nullable=True),
+        sa.Column("worker", sa.Text(), nullable=True),
         sa.Column("mail_id", sa.Text(), nullable=True),
         sa.Column("dated", UTCDateTime(), nullable=True),
         sa.Column("sha256", sa.Text(), nullable=True),
