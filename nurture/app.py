@@ -18,7 +18,7 @@ from nurture.delivery.local import ConsoleTransport, FolderTransport
 from nurture.delivery.pacing import Lanes, Pace
 from nurture.delivery.smtp import SmtpOptions, SmtpTransport
 from nurture.delivery.transport import Transport
-from nurture.engine import stages
+from nurture.engine import privacy, stages
 from nurture.engine.consent import ConsentRules
 from nurture.engine.ingest import Ingest
 from nurture.engine.live import Live, load_live
@@ -138,6 +138,14 @@ class App:
             moved = stages.move(turn, lead, stage, at=now, cause="api", reason=reason or f"by {actor}")
             turn.flush()
         return moved.text if isinstance(moved, MoveRefused) else None
+
+    def erase(self, lead: int, actor: str) -> None:
+        """Take a lead out for good."""
+        live = self.live()
+        if live is None:
+            raise UserError("nothing is deployed yet", hint="run 'nurture deploy'")
+        with self.database.write() as tx:
+            privacy.erase(Turn(tx, live), lead, actor, self.clock.now())
 
 
 def open_app(root: Path, environ: Mapping[str, str] | None = None, clock: Clock | None = None) -> App:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from nurture.cli import check, schema
+from nurture.cli import check, schema, testing
 from nurture.cli.console import chosen_before
 from nurture.cli.failures import guarded
 
@@ -47,8 +47,14 @@ def _common(
     chosen_before.set(project)
 
 
-app.command("check")(check.check)
-app.command("schema")(schema.schema)
+WRITE = "Write campaigns"
+
+app.command("check", rich_help_panel=WRITE)(check.check)
+app.command("test", rich_help_panel=WRITE)(testing.test)
+app.command("schema", rich_help_panel=WRITE)(schema.schema)
+app.command("run")(running.run)
+app.command("worker")(running.worker)
+app.command("serve")(running.serve)
 
 
 def run(arguments: Sequence[str]) -> int:

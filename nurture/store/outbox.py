@@ -40,14 +40,10 @@ def cancel(tx: Transaction, reasons: Mapping[int, str]) -> int:
     return tx.execute(statement, rows).rowcount
 
 
-def cancel_topic(tx: Transaction, lead: int, topic: str | None, reason: str) -> int:
-    """Cancel the lead's pending and claimed marketing mails on this topic, or on all topics with None."""
+def cancel_lead(tx: Transaction, lead: int, reason: str) -> int:
+    """Cancel everything of the lead that is pending or claimed. How many."""
     c = messages.c
-    query = update(messages).where(
-        c.lead_id == lead, c.state.in_(("pending", "claimed")), c.kind == MAIL, c.service.is_(False)
-    )
-    if topic is not None:
-        query = query.where(c.topic == topic)
+    query = update(messages).where(c.lead_id == lead, c.state.in_(("pending", "claimed")))
     return tx.execute(query.values(state="cancelled", reason=reason, fence=c.fence + 1, lease_until=None)).rowcount
 
 
