@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from nurture.cli import check, schema, testing
+from nurture.cli import check, db, imports, leads, report, running, schema, testing
 from nurture.cli.console import chosen_before
 from nurture.cli.failures import guarded
 
@@ -47,14 +47,18 @@ def _common(
     chosen_before.set(project)
 
 
-WRITE = "Write campaigns"
+WRITE, RUN, PEOPLE = "Write and rehearse", "Run", "Leads and data"
 
 app.command("check", rich_help_panel=WRITE)(check.check)
 app.command("test", rich_help_panel=WRITE)(testing.test)
 app.command("schema", rich_help_panel=WRITE)(schema.schema)
-app.command("run")(running.run)
-app.command("worker")(running.worker)
-app.command("serve")(running.serve)
+app.command("run", rich_help_panel=RUN)(running.run)
+app.command("worker", rich_help_panel=RUN)(running.worker)
+app.command("serve", rich_help_panel=RUN)(running.serve)
+app.add_typer(db.app, name="db", rich_help_panel=RUN)
+app.command("import", rich_help_panel=PEOPLE)(imports.import_file)
+app.add_typer(leads.app, name="leads", rich_help_panel=PEOPLE)
+app.add_typer(report.app, name="report", rich_help_panel=PEOPLE)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -12,6 +12,7 @@ from nurture.campaign.cases import CampaignTest, Happens, Instant
 from nurture.campaign.condition import Moment
 from nurture.campaign.plan import Plan, Send
 from nurture.campaign.project import Project
+from nurture.engine.coverage import reached
 from nurture.engine.rehearse import Rehearsal, Scripted
 from nurture.engine.writing import outcome
 from nurture.journey.timing import local, read_moment, shift
@@ -48,7 +49,7 @@ class Verdict:
     actual: Actual | None
     start: datetime
     differences: tuple[str, ...] = ()
-    reached: frozenset[str] = field(default_factory=frozenset)  # steps and arms the test went through
+    reached: frozenset[str] = field(default_factory=frozenset)  # steps and arms, in the words of `coverage`
 
     @property
     def passed(self) -> bool:
@@ -78,7 +79,7 @@ def run(project: Project, plan: Plan, test: CampaignTest) -> Verdict:
         stage.play([cast], script, until)
         with stage.database.read() as tx:
             actual = _read(tx, project, plan, stage, until, written_ids(plan))
-    return Verdict(test, actual, start, tuple(_compare(test, actual, start, zone)), _reached(actual))
+    return Verdict(test, actual, start, tuple(_compare(test, actual, start, zone)), reached(actual.lines))
 
 
 def _properties(plan: Plan, name: str, properties: Mapping[str, object]) -> Mapping[str, object]:
@@ -213,7 +214,3 @@ def _mail(one: tuple[str, datetime] | None, zone: str) -> str:
 
 def _word(value: bool | int) -> str:
     return str(value).lower()
-
-
-def _reached(actual: Actual) -> frozenset[str]:
-    return frozenset(line.step for line in actual.lines if line.step)
