@@ -6,7 +6,8 @@ harmless, so a timer that stands is left alone until it fires.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 from nurture.campaign.plan import EnterDate, EnterMatch, EnterSchedule
@@ -53,6 +54,7 @@ def arm_dates(turn: Turn, at: Mapping[int, datetime], name: str, spec: EnterDate
     gone: list[int] = []
     standing = {t.lead: t for t in timers.of_leads(turn.tx, list(at), ["date"]) if t.owner == name}
     values = {lead: lead_value(turn, lead, spec.field) for lead in at}
+    entered = {(lead, e.key) for lead, es in enrollments.entries(turn.tx, name, list(at)).items() for e in es}
     for lead, now in at.items():
         known = turn.leads[lead]
         after = now - timedelta(microseconds=1)
@@ -62,12 +64,18 @@ def arm_dates(turn: Turn, at: Mapping[int, datetime], name: str, spec: EnterDate
         if lead in standing and (found is None or standing[lead].key != found.key):
             gone.append(standing[lead].id)
         if found is not None:
-            wanted.append(Timer(lead, known.shard, "date", name, found.key, max(found.at, now), None, found.at))
-        elif values[lead] is not None:
+            if found.at > now or (lead, found.key) not in entered:  # what was caught up is not caught up again
+                wanted.append(Timer(lead, known.shard, "date", name, found.key, max(found.at, now), None, found.at))
+        elif values[lead] is not None and not _has_entered(entered, lead, spec, values[lead], known.zone):
             turn.record(lead, name, now, "not_entered", "date passed", inputs={"key": str(values[lead])})
     timers.remove(turn.tx, gone)
     timers.put(turn.tx, wanted)
     _leave_old_dates(turn, values, at, name, spec)
+
+
+def _has_entered(entered: Set[tuple[int, str]], lead: int, spec: EnterDate, value: object, zone: str) -> bool:
+    moment = read_moment(value, zone)
+    return moment is not None and not spec.yearly and (lead, local(moment, zone).date().isoformat()) in entered
 
 
 def _leave_old_dates(
@@ -91,13 +99,21 @@ def _is_date_of(spec: EnterDate, key: str, value: object, zone: str) -> bool:
 
 
 def arm_schedule(turn: Turn, at: Mapping[int, datetime], name: str, spec: EnterSchedule) -> None:
-    """The next occurrence in each lead's zone; a lead created after an instant is not in it (S15)."""
-    wanted = []
+    """The next occurrence in each lead's zone; a lead created after an instant is not in it (S15). What stands for an
+    instant still to come that the schedule no longer has goes; one already missed stays, to enter late."""
+    wanted: list[Timer] = []
+    standing: dict[int, list[Timer]] = defaultdict(list)
+    for t in timers.of_leads(turn.tx, list(at), ["schedule"]):
+        if t.owner == name and t.due is not None and t.due > at[t.lead]:
+            standing[t.lead].append(t)
+    gone: list[int] = []
     for lead, now in at.items():
         known = turn.leads[lead]
         found = next_occurrence(spec, now, known.zone, turn.live.project.zone)
         if found is not None:
             wanted.append(Timer(lead, known.shard, "schedule", name, found.key, found.at))
+        gone += [t.id for t in standing[lead] if found is None or t.key != found.key]
+    timers.remove(turn.tx, gone)
     timers.put(turn.tx, wanted)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from nurture.engine import consent, deals, stages
-from nurture.engine.enter import Candidate, enter
+from nurture.engine.enter import PINNED, Candidate, enter
 from nurture.engine.points import add_points
 from nurture.engine.turn import Turn
 from nurture.funnel.pipeline import DealRefused
@@ -24,7 +24,6 @@ from nurture.lead.lead import split_traits
 from nurture.mail.provider import provider_of
 from nurture.store import changes, outbox
 
-PINNED = "$templates"  # in an enrollment's data: the template hashes of its entry, where the campaign pins them
 Done = tuple[Enrollment, AnyEffect, datetime]
 
 

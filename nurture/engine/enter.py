@@ -17,6 +17,8 @@ from nurture.store import enrollments
 from nurture.store.conditions import Row
 from nurture.store.enrollments import Entry, NewEnrollment
 
+PINNED = "$templates"  # in an enrollment's data: the template hashes of its entry, where the campaign pins them
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -57,12 +59,12 @@ def enter(turn: Turn, candidates: Iterable[Candidate]) -> int:
 
 
 def _enter_one(turn: Turn, campaign: str, candidates: list[Candidate]) -> int:
-    deployed = turn.live.campaigns[campaign]
-    plan = turn.live.plan(campaign)
-    if not deployed.enters or turn.live.paused:
+    deployed = turn.live.campaigns.get(campaign)
+    if deployed is None or not deployed.enters or turn.live.paused:
         for c in candidates:
             _refuse(turn, c, "not live")
         return 0
+    plan = turn.live.plan(campaign)
     turn.load(c.lead for c in candidates)
     before = enrollments.entries(turn.tx, campaign, [c.lead for c in candidates])
     allowed = []
@@ -112,6 +114,8 @@ def _open(turn: Turn, plan: Plan, version: str, candidates: list[Candidate]) -> 
     if not candidates:
         return 0
     first = plan.steps[0].id if plan.steps else None
+    live = turn.live.templates
+    pinned = {PINNED: {n: live[n] for n in sorted(plan.templates()) if n in live}} if plan.pin_templates else {}
     rows = [
         NewEnrollment(
             lead=c.lead,
@@ -125,11 +129,12 @@ def _open(turn: Turn, plan: Plan, version: str, candidates: list[Candidate]) -> 
             entry_event=c.event,
             entry=c.entry,
             entry_at=c.entry_at or c.now,
+            data=pinned,
         )
         for c in candidates
     ]
     for c, enrollment in zip(candidates, enrollments.insert(turn.tx, rows), strict=True):
-        turn.touch(c.lead, "enrollment")
+        turn.enrollment_changed(c.lead, c.campaign, c.now, "entered")
         turn.record(
             c.lead,
             c.campaign,

@@ -10,9 +10,11 @@ import msgspec
 
 from nurture.campaign.condition import Condition
 from nurture.campaign.plan import EnterDate, EnterEvent, EnterMatch, EnterSchedule, Unless
-from nurture.engine import arm
+from nurture.engine import arm, deals
 from nurture.engine.enter import Candidate, enter, key_of
+from nurture.engine.triggers import Happened
 from nurture.engine.turn import Turn
+from nurture.journey.dates import next_occurrence
 from nurture.journey.enrollment import key_text
 from nurture.journey.timing import shift
 from nurture.store import acceptance, enrollments, timers
@@ -21,32 +23,31 @@ from nurture.store.conditions import Row
 from nurture.store.timers import Timer
 
 
-def react(turn: Turn, events: Sequence[Arrival], now: Mapping[int, datetime]) -> None:
+def react(turn: Turn, events: Sequence[Arrival], happened: Sequence[Happened]) -> None:
     """Entries that these events open, settle, cancel or renew; dates they changed; conditions they may have turned, of
-    their leads and of all in `now`, each at its instant there."""
+    all leads that something happened to, each at its instant."""
+    now = {h.lead: h.now for h in happened}
     fresh = [e for e in events if not e.fact]
     candidates: list[Candidate] = []
     for campaign, group in _by_campaign(turn.live.by_event, fresh).items():
         candidates += _repeat_or_start(turn, campaign, group, now)
-    for campaign, group in _by_campaign(turn.live.by_unless, fresh).items():
+    for campaign, group in _by_campaign(turn.live.by_unless, events).items():
         _cancel_quiet(turn, campaign, group, now)
     for e in fresh:
         if e.name == "stage.entered" and e.properties.get("cause") != "import":
             for campaign in turn.live.by_stage.get(str(e.properties.get("stage")), ()):
                 candidates.append(Candidate(campaign, e.lead, now[e.lead], now[e.lead], "", e.id, e.properties, e.at))
         elif e.name == "enroll.requested":
-            campaign = str(e.properties.get("campaign"))
-            if campaign in turn.live.campaigns:
-                candidates.append(_manual(turn, campaign, e, now[e.lead]))
+            candidates.append(_manual(turn, str(e.properties.get("campaign")), e, now[e.lead]))
     enter(turn, candidates)
     _rearm(turn, events, now)
-    _ask_matches(turn, events, now)
+    _ask_matches(turn, events, happened)
 
 
 def _manual(turn: Turn, campaign: str, e: Arrival, now: datetime) -> Candidate:
-    spec = turn.live.plan(campaign).enter
+    spec = turn.live.plan(campaign).enter if campaign in turn.live.campaigns else None
     key = key_of(e.properties, spec.key) if isinstance(spec, EnterEvent) else ""
-    return Candidate(campaign, e.lead, now, now, key or "", e.id, e.properties, e.at)
+    return Candidate(campaign, e.lead, now, now, key, e.id, e.properties, e.at)
 
 
 def _by_campaign(listeners: dict[str, list[str]], events: Sequence[Arrival]) -> dict[str, list[Arrival]]:
@@ -78,16 +79,17 @@ def _repeat_or_start(
 def _without_repeats(turn: Turn, campaign: str, spec: EnterEvent, events: Sequence[Arrival]) -> list[Arrival]:
     """Take out events that repeat the entry of an open enrollment: they renew its `entry` and do nothing else (S11)."""
     standing = {(e.lead, e.key): e for e in enrollments.open_in(turn.tx, campaign, sorted({e.lead for e in events}))}
-    starting = []
+    starting, renewed = [], {}
     for e in events:
         known = standing.get((e.lead, key_of(e.properties, spec.key) or ""))
         if known is None:
             starting.append(e)
         elif known.entry_at is None or e.at >= known.entry_at:
-            enrollments.renew(turn.tx, [known.id], e.properties, e.id)
+            renewed[known.id] = e.properties
             turn.record(
                 e.lead, campaign, e.accepted_at, "renewed", enrollment=known.id, version=known.version, step=known.step
             )
+    enrollments.renew(turn.tx, renewed)
     return starting
 
 
@@ -111,44 +113,56 @@ def _restart_quiet(
         for t in timers.of_leads(turn.tx, sorted({e.lead for e in events}), ["settle"])
         if t.owner == campaign
     }
+    closed_by = _closing_events(turn, list(standing.values()))
     wanted = []
     for e in events:
         key = key_of(e.properties, spec.key)
         if key is None:
-            turn.record(e.lead, campaign, now[e.lead], "not_entered", "no key")
+            enters = turn.live.campaigns[campaign].enters and not turn.live.paused
+            turn.record(e.lead, campaign, now[e.lead], "not_entered", "no key" if enters else "not live")
             continue
         known = standing.get((e.lead, key))
-        if known is not None and (known.due is None or (known.at is not None and e.at < known.at)):
+        if known is not None and known.due is None:
+            by = closed_by.get(known.event or 0)
+            if by is not None:
+                turn.record(e.lead, campaign, now[e.lead], "not_entered", f"cancelled by {by}", inputs={"key": key})
+            continue
+        if known is not None and known.at is not None and e.at < known.at:
             continue
         due = max(shift(e.at, spec.settle, turn.zone(e.lead)), now[e.lead])
         wanted.append(Timer(e.lead, e.shard, "settle", campaign, key, due, e.id, e.at))
     timers.put(turn.tx, wanted)
 
 
+def _closing_events(turn: Turn, standing: Sequence[Timer]) -> dict[int, str]:
+    """Of closed keys, the event that closed each: id → name."""
+    closed = [t.event for t in standing if t.due is None and t.event is not None]
+    return {id_: e.name for id_, e in acceptance.by_ids(turn.tx, closed).items()} if closed else {}
+
+
 def _cancel_quiet(turn: Turn, campaign: str, events: Sequence[Arrival], now: Mapping[int, datetime]) -> None:
-    """S7: with `same` the key is closed for good; without it the running quiets end."""
+    """S7: with `same` the key is closed for good; without it the running quiets end. One that came too late, or by
+    import, still ends what runs, and closes nothing that does not."""
     spec = turn.live.plan(campaign).enter
     assert isinstance(spec, EnterEvent)
-    standing = [
-        t
-        for t in timers.of_leads(turn.tx, sorted({e.lead for e in events}), ["settle"])
-        if t.owner == campaign and t.due is not None
-    ]
-    closing, gone = [], []
+    leads = sorted({e.lead for e in events})
+    standing = [t for t in timers.of_leads(turn.tx, leads, ["settle"]) if t.owner == campaign and t.due is not None]
+    closing: list[Timer] = []
+    gone: dict[int, None] = {}
     for unless in spec.unless:
         heard = [(e, now[e.lead]) for e in events if _hears(unless, e.name)]
         for e, at in _where(turn, unless.where, heard):
             key = key_text(e.properties.get(unless.same)) if unless.same else None
             if unless.same and key is None:
                 continue
-            for t in standing:
-                if t.lead == e.lead and (key is None or t.key == key):
-                    gone.append(t.id)
-                    inputs = {"key": t.key} if t.key else None
-                    turn.record(e.lead, campaign, at, "not_entered", f"cancelled by {e.name}", inputs=inputs)
-            if key is not None:
-                closing.append(Timer(e.lead, e.shard, "settle", campaign, key))
-    timers.remove(turn.tx, gone)
+            ended = [t for t in standing if t.lead == e.lead and (key is None or t.key == key) and t.id not in gone]
+            for t in ended:
+                gone[t.id] = None
+                inputs = {"key": t.key} if t.key else None
+                turn.record(e.lead, campaign, at, "not_entered", f"cancelled by {e.name}", inputs=inputs)
+            if key is not None and (ended or not e.fact):
+                closing.append(Timer(e.lead, e.shard, "settle", campaign, key, None, e.id))
+    timers.remove(turn.tx, list(gone))
     timers.put(turn.tx, closing)
 
 
@@ -169,24 +183,29 @@ def _rearm(turn: Turn, events: Sequence[Arrival], now: Mapping[int, datetime]) -
             arm.arm_dates(turn, whose, campaign, spec)
 
 
-def _ask_matches(turn: Turn, events: Sequence[Arrival], now: Mapping[int, datetime]) -> None:
+def _ask_matches(turn: Turn, events: Sequence[Arrival], happened: Sequence[Happened]) -> None:
     """Conditions of `match` entries that the round may have turned; what is only a fact opens nothing (S2)."""
-    silent = {e.lead for e in events if e.fact}
     armed = {e.lead for e in events if e.name == "lead.created"}
     for campaign, spec in turn.live.by_match:
         reads = turn.live.reads(spec.condition)
-        asked = [n for n, what in turn.touched.items() if n in now and n not in armed and reads & what]
+        asked = [
+            h
+            for h in happened
+            if h.lead not in armed and reads & turn.touched.get(h.lead, set()) and turn.swept(campaign, h.lead)
+        ]
         for baseline in (False, True):
-            at = {lead: now[lead] for lead in asked if (lead in silent) is baseline}
+            at = {h.lead: h.now for h in asked if h.fact is baseline}
             if at:
                 arm.look(turn, at, campaign, spec, baseline=baseline)
 
 
 def fire(turn: Turn, fired: Sequence[Timer]) -> None:
-    """Timers whose instant has come: quiets, dates, schedules, looks."""
+    """Timers whose instant has come: quiets, dates, schedules, looks, lost deals to be taken up again."""
     by_owner: dict[tuple[str, str], list[Timer]] = defaultdict(list)
     for t in fired:
-        if t.owner in turn.live.campaigns:
+        if t.kind == deals.RECYCLE and t.due is not None:
+            deals.recycle(turn, t, at=t.due)
+        elif t.owner in turn.live.campaigns:
             by_owner[t.kind, t.owner].append(t)
     for (kind, campaign), group in sorted(by_owner.items()):
         spec = turn.live.plan(campaign).enter
@@ -198,7 +217,8 @@ def fire(turn: Turn, fired: Sequence[Timer]) -> None:
             case "schedule", EnterSchedule():
                 _scheduled(turn, campaign, spec, group)
             case "look", EnterMatch():
-                arm.look(turn, {t.lead: t.due for t in group if t.due}, campaign, spec)
+                looking = {t.lead: t.due for t in group if t.due and turn.swept(campaign, t.lead)}
+                arm.look(turn, looking, campaign, spec)
             case _:
                 pass  # the campaign enters otherwise now: a timer belongs to no version (campaigns.md §8)
 
@@ -229,5 +249,14 @@ def _dated(turn: Turn, campaign: str, spec: EnterDate, fired: Sequence[Timer]) -
 
 
 def _scheduled(turn: Turn, campaign: str, spec: EnterSchedule, fired: Sequence[Timer]) -> None:
-    enter(turn, [Candidate(campaign, t.lead, t.due, t.due, t.key) for t in fired if t.due])
-    arm.arm_schedule(turn, {t.lead: t.due for t in fired if t.due}, campaign, spec)
+    """An occurrence enters by its own instant, however late that is noticed (S15); one that the schedule no longer has
+    was moved by a deploy and is none."""
+    came = [t for t in fired if t.due is not None]
+    due = {
+        t.id: next_occurrence(spec, t.due - timedelta(microseconds=1), turn.zone(t.lead), turn.live.project.zone)
+        for t in came
+        if t.due
+    }
+    held = [t for t in came if (found := due[t.id]) is not None and found.key == t.key]
+    enter(turn, [Candidate(campaign, t.lead, t.due, t.due, t.key) for t in held if t.due])
+    arm.arm_schedule(turn, {t.lead: t.due for t in came if t.due}, campaign, spec)

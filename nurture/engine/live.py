@@ -169,10 +169,21 @@ class Live:
             return True
         return bool(event_touches(name) & self._heard)
 
-    @cached_property
+    @property
     def asks_accounts(self) -> bool:
-        """Whether any condition looks at what others of the lead's company did."""
+        """Whether any condition that ends, wakes or enters looks at the lead's company."""
         return "account" in self._heard
+
+    @property
+    def asks_enrollments(self) -> bool:
+        """Whether any condition that ends, wakes or enters looks at other enrollments."""
+        return "enrollment" in self._heard
+
+    @property
+    def reads_accounts(self) -> bool:
+        """Whether any condition at all looks at the lead's company."""
+        asked = [c for plan in self.plans.values() for c in (*plan.conditions, plan.only_if) if c is not None]
+        return self.asks_accounts or any("account" in self.reads(c) for c in asked)
 
     @property
     def consent_rules(self) -> ConsentRules:

@@ -29,9 +29,7 @@ def settle(turn: Turn, claimed: Mapping[int, Claimed], results: Sequence[Result]
     _answer(turn, [(claimed[r.message], r) for r in final if claimed[r.message].kind == outbox.CALL])
     turn.flush()
     mails = {claimed[r.message].enrollment: r.at for r in final if claimed[r.message].kind == outbox.MAIL}
-    waiting = [e for e in mails if e is not None]
-    if waiting:
-        enrollments.wake(turn.tx, waiting, "earlier mail", max(mails.values()))
+    enrollments.wake_each(turn.tx, {e: at for e, at in mails.items() if e is not None}, "earlier mail")
     return written
 
 

@@ -8,7 +8,7 @@ the same function, and how late a pass ran changes nothing.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -29,24 +29,77 @@ Item = Arrival | Timer
 
 def react_batch(tx: Transaction, live: Live, scope: Scope, limit: int = BATCH) -> int:
     """Play what is new in this scope; how many items were played. 0 means that nothing is new."""
-    arrived = acceptance.arrivals(tx, scope, limit)
-    fired = timers.due(tx, scope, limit)
-    queues: dict[int, deque[Item]] = defaultdict(deque)
-    items: list[Item] = [*arrived, *fired]
-    for item in sorted(items, key=_order):
-        queues[item.lead].append(item)
-    while queues:
-        quiet, playing = [], []
-        for lead in list(queues):
-            queue = queues[lead]
-            # Events that nobody listens to need no round of their own.
-            while isinstance(queue[0], Arrival) and not live.hears(queue[0].name) and len(queue) > 1:
-                quiet.append(queue.popleft())
+    acceptance.hold(tx, scope)
+    arrived, fired = _even(acceptance.arrivals(tx, scope, limit), timers.due(tx, scope, limit), limit)
+    if not arrived and not fired:
+        return 0
+    queues = _Queues(tx, scope, [*arrived, *fired])
+    sweeping = timers.sweeping(tx, scope)
+    while queues.waiting:
+        quiet, playing = queues.take(live)
+        spoken = _play(tx, live, quiet, playing, scope, sweeping)
+        queues.refill(spoken)
+    return queues.played
+
+
+def _even(arrived: list[Arrival], fired: list[Timer], limit: int) -> tuple[list[Arrival], list[Timer]]:
+    """Where a page was full, what is later than its last item waits for the next page: of one lead nothing overtakes
+    what happened before it."""
+    horizons = []
+    if len(arrived) >= limit:
+        horizons.append(max(a.accepted_at for a in arrived))
+    if len(fired) >= limit:
+        horizons.append(max(t.due for t in fired if t.due is not None))
+    if not horizons:
+        return arrived, fired
+    last = min(horizons)
+    return [a for a in arrived if a.accepted_at <= last], [t for t in fired if t.due is not None and t.due <= last]
+
+
+class _Queues:
+    """What is still to be played of each lead, in its order."""
+
+    def __init__(self, tx: Transaction, scope: Scope, items: Sequence[Item]) -> None:
+        self.tx, self.scope = tx, scope
+        self.waiting: dict[int, deque[Item]] = defaultdict(deque)
+        self.played = 0
+        self._newest = max((i.id for i in items if isinstance(i, Arrival)), default=0)
+        for item in sorted(items, key=_order):
+            self.waiting[item.lead].append(item)
+
+    def take(self, live: Live) -> tuple[list[Arrival], list[Item]]:
+        """The next item of each lead, and the events before it that nobody listens to: they need no round of their
+        own."""
+        quiet: list[Arrival] = []
+        playing: list[Item] = []
+        for lead in list(self.waiting):
+            queue = self.waiting[lead]
+            while isinstance(first := queue[0], Arrival) and not live.hears(first.name) and len(queue) > 1:
+                quiet.append(first)
+                queue.popleft()
             playing.append(queue.popleft())
             if not queue:
-                del queues[lead]
-        _play(tx, live, [i for i in quiet if isinstance(i, Arrival)], playing, scope)
-    return len(arrived) + len(fired)
+                del self.waiting[lead]
+        self.played += len(quiet) + len(playing)
+        return quiet, playing
+
+    def refill(self, spoken: Iterable[int]) -> None:
+        """What the round brought forth comes before what is later: whether one late pass plays a day or many passes
+        in time do, it is the same day."""
+        if not self.waiting:
+            return
+        found: list[Item] = []
+        if heard := [lead for lead in spoken if lead in self.waiting]:
+            found += acceptance.arrivals_of(self.tx, heard, self._newest)
+        self._newest = max([self._newest, *(i.id for i in found)])
+        known = {(i.id, i.due) for queue in self.waiting.values() for i in queue if isinstance(i, Timer)}
+        due = timers.due_of(self.tx, {lead: self.scope.of(lead) for lead in self.waiting})
+        found += [t for t in due if (t.id, t.due) not in known]
+        by_lead: dict[int, list[Item]] = defaultdict(list)
+        for item in found:
+            by_lead[item.lead].append(item)
+        for lead, items in by_lead.items():
+            self.waiting[lead] = deque(sorted([*self.waiting[lead], *items], key=_order))
 
 
 def _order(item: Item) -> tuple[datetime, int, int]:
@@ -56,32 +109,42 @@ def _order(item: Item) -> tuple[datetime, int, int]:
     return item.due, 1, item.id
 
 
-def _play(tx: Transaction, live: Live, quiet: Sequence[Arrival], playing: Sequence[Item], scope: Scope) -> None:
-    """One round."""
+def _play(
+    tx: Transaction,
+    live: Live,
+    quiet: Sequence[Arrival],
+    playing: Sequence[Item],
+    scope: Scope,
+    sweeping: Mapping[tuple[str, int], int],
+) -> Iterable[int]:
+    """One round; the leads of whom the engine had something to say in it."""
     events = [item for item in playing if isinstance(item, Arrival)]
     fired = _still_due(tx, [item for item in playing if isinstance(item, Timer)])
     acceptance.accept(tx, [*quiet, *events])
     events = [e for e in events if live.hears(e.name)]
     if not events and not fired:
-        return
-    turn = Turn(tx, live)
+        return ()
+    turn = Turn(tx, live, sweeping=sweeping)
     turn.load([*(e.lead for e in events), *(t.lead for t in fired)])
     events = [e for e in events if e.lead in turn.leads]
+    fired = [t for t in fired if t.lead in turn.leads]
     happened = [
         Happened(e.lead, min(e.accepted_at, scope.of(e.lead)), e.id, e.name, e.at, e.properties, fact=e.fact)
         for e in events
     ]
+    turn.silent = {e.lead for e in events if e.fact}
     for e in events:
         turn.touch(e.lead, *event_touches(e.name))
+    at = {h.lead: h.now for h in happened} | scoring.fallen(turn, fired)
     scoring.score_events(turn, happened)
-    at = {h.lead: h.now for h in happened}
     scoring.cross(turn, at)
-    scoring.move_by_rules(turn, at)
+    scoring.move_by_rules(turn, {h.lead: h.now for h in happened})
     colleagues = _colleagues(turn, happened)
     trigger(turn, [*happened, *_looks_at_enrollments(fired), *colleagues])
-    entries.react(turn, events, {h.lead: h.now for h in [*colleagues, *happened]})
-    entries.fire(turn, [t for t in fired if not t.owner.startswith("enrollment:")])
+    entries.react(turn, events, [*colleagues, *happened])
+    entries.fire(turn, fired)
     turn.flush()
+    return turn.spoken
 
 
 def _still_due(tx: Transaction, fired: Sequence[Timer]) -> list[Timer]:
@@ -104,16 +167,25 @@ def _colleagues(turn: Turn, happened: Sequence[Happened]) -> list[Happened]:
     """What one of a company does may turn conditions of the others, where somebody asks `by: account`."""
     if not turn.live.asks_accounts:
         return []
-    by_account = {turn.leads[h.lead].account: h for h in happened if turn.leads[h.lead].account is not None}
-    if not by_account:
+    sources: dict[int, list[Happened]] = defaultdict(list)
+    for h in happened:
+        account = turn.leads[h.lead].account
+        if account is not None:
+            sources[account].append(h)
+    if not sources:
         return []
     played = {h.lead for h in happened}
+    touched = {h.lead: frozenset(turn.touched.get(h.lead, ())) for h in happened}
     found = []
-    for account, members in facts.colleagues(turn.tx, [a for a in by_account if a is not None]).items():
-        source = by_account[account]
-        turn.load([m for m in members if m not in played])
+    for account, members in facts.colleagues(turn.tx, sorted(sources)).items():
+        turn.load(members)
         for member in members:
+            others = [h for h in sources[account] if h.lead != member]
+            if not others:
+                continue
+            turn.touch(member, "account", *frozenset().union(*(touched[h.lead] for h in others)))
             if member not in played:
-                turn.touch(member, "account", *turn.touched.get(source.lead, ()))
-                found.append(replace(source, lead=member, event=None, name=None, at=None, properties=None))
+                latest = max(others, key=lambda h: (h.now, h.lead))
+                fact = all(h.fact for h in others)
+                found.append(replace(latest, lead=member, event=None, name=None, at=None, properties=None, fact=fact))
     return found

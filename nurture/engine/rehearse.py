@@ -86,6 +86,7 @@ class Rehearsal:
             for n in range(0, len(self.leads), BATCH):
                 for name in self.plans:
                     sweep_leads(tx, live, name, self.leads[n : n + BATCH], self.start, first=True)
+            timers.end_sweeps(tx)
         self._scripts = defaultdict(list)
         for s in reversed(ordered):
             if s.at >= self.start:
@@ -120,9 +121,10 @@ class Rehearsal:
         """lead → group: leads of one account keep one time where a condition looks at the account."""
         groups: dict[int, int] = {}
         first: dict[str, int] = {}
+        by_account = live.reads_accounts
         self._groups = defaultdict(list)
         for lead, one in zip(self.leads, cast, strict=True):
-            group = first.setdefault(one.account_id, lead) if one.account_id and live.asks_accounts else lead
+            group = first.setdefault(one.account_id, lead) if one.account_id and by_account else lead
             groups[lead] = group
             self._groups[group].append(lead)
         return groups
@@ -151,9 +153,10 @@ class Rehearsal:
         happenings.take(turn, told)
         turn.flush()
         scope = scope_of_leads(at)
+        ran = Pass()
         for _ in range(_ROUNDS):
             busy = react_batch(tx, live, scope, limit=100 * BATCH)
-            busy += advance_batch(tx, live, scope, Pass(), limit=100 * BATCH)
+            busy += advance_batch(tx, live, scope, ran, limit=100 * BATCH)
             busy += self._deliver(tx, live, scope)
             if not busy:
                 return

@@ -12,7 +12,7 @@ from nurture.campaign.condition import Condition
 from nurture.campaign.plan import Plan, Trigger
 from nurture.engine.live import Watch
 from nurture.engine.turn import Turn
-from nurture.engine.writing import Decided, write
+from nurture.engine.writing import Decided, arm_looks, write
 from nurture.journey import happened
 from nurture.journey.effects import Decision
 from nurture.journey.enrollment import Enrollment, same_key
@@ -60,13 +60,22 @@ def _trigger_version(
         for e, h in asked
     ]
     answers = turn.live.asker.ask(turn.tx, questions, rows) if questions else [()] * len(rows)
-    decided = []
+    decided, standing = [], []
     for (e, h), answer in zip(asked, answers, strict=True):
         held = {place for place in place_of if _holds(place, place_of, answer, e, h)}
         decision = _decide(turn, plan, e, h, held)
         if decision is not None:
             decided.append(Decided(e, decision, h.now))
+        else:
+            # What was asked in vain has another instant at which time alone may turn it.
+            standing.append((e, _watched(watch, e), h.now))
     write(turn, decided)
+    arm_looks(turn, standing)
+
+
+def _watched(watch: Watch, e: Enrollment) -> list[int]:
+    """The conditions this enrollment listens to where it stands."""
+    return [index for place, index in watch.matches if _here(place, e)]
 
 
 def _decide(turn: Turn, plan: Plan, e: Enrollment, h: Happened, held: set[str]) -> Decision | None:

@@ -6,7 +6,7 @@ with one bulk statement a table by `flush`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,9 @@ class Turn:
     live: Live
     leads: dict[int, KnownLead] = field(default_factory=dict)
     touched: dict[int, set[str]] = field(default_factory=dict)
+    silent: set[int] = field(default_factory=set)  # what follows from a fact is a fact too (S2)
+    spoken: set[int] = field(default_factory=set)  # leads of whom an event of the engine was written
+    sweeping: Mapping[tuple[str, int], int] = field(default_factory=dict)  # see store.timers.sweeping
     _decisions: list[dict[str, Any]] = field(default_factory=list)
     _events: list[dict[str, Any]] = field(default_factory=list)
     _moves: list[dict[str, Any]] = field(default_factory=list)
@@ -39,6 +42,11 @@ class Turn:
 
     def touch(self, lead: int, *what: str) -> None:
         self.touched.setdefault(lead, set()).update(what)
+
+    def swept(self, campaign: str, lead: int) -> bool:
+        """Whether the campaign's baseline of this lead has been taken: a deploy's sweep has passed it (S12)."""
+        come_to = self.sweeping.get((campaign, self.leads[lead].shard))
+        return come_to is None or lead <= come_to
 
     def zone(self, lead: int) -> str:
         return self.leads[lead].zone
@@ -77,6 +85,7 @@ class Turn:
 
     def emit(self, lead: int, name: str, at: datetime, properties: dict[str, Any]) -> None:
         """Write an engine event; the next round or pass reacts to it (S30)."""
+        self.spoken.add(lead)
         self._events.append(
             {
                 "lead_id": lead,
@@ -85,11 +94,17 @@ class Turn:
                 "at": at,
                 "accepted_at": at,
                 "seq": None,
-                "fact": False,
+                "fact": lead in self.silent,
                 "source": "engine",
                 "properties": properties,
             }
         )
+
+    def enrollment_changed(self, lead: int, campaign: str, at: datetime, what: str) -> None:
+        """Somebody entered or ended; said as an event where a condition listens for it (`in_campaign`, `finished`)."""
+        self.touch(lead, "enrollment")
+        if self.live.asks_enrollments:
+            self.emit(lead, f"enrollment.{what}", at, {"campaign": campaign})
 
     def move(self, row: dict[str, Any]) -> None:
         """Gather a stage move that `engine.stages` has judged."""

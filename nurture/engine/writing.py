@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from nurture.campaign.plan import Leave
 from nurture.engine import effects
 from nurture.engine.turn import Turn
 from nurture.journey import happened
@@ -38,12 +39,14 @@ def write(turn: Turn, decided: Sequence[Decided]) -> None:
     committed then."""
     if not decided:
         return
+    turn.live.ensure(turn.tx, {(d.decision.after.campaign, d.decision.after.version) for d in decided})
     ended = {d.before.id: d for d in decided if d.decision.end is not None}
     for d in decided:
         for record in d.decision.records:
             _record(turn, d, record)
         if d.decision.end is not None or d.before.state != d.decision.after.state:
-            turn.touch(d.before.lead, "enrollment")
+            what = "ended" if d.decision.end is not None else d.decision.after.state
+            turn.enrollment_changed(d.before.lead, d.before.campaign, d.now, what)
     enrollments.write(
         turn.tx,
         [d.decision.after for d in decided],
@@ -52,12 +55,19 @@ def write(turn: Turn, decided: Sequence[Decided]) -> None:
     broken_off = {
         i: ("goal" if d.decision.end.state == "goal" else "exit")
         for i, d in ended.items()
-        if d.decision.end is not None and d.decision.end.state != "finished"
+        if d.decision.end is not None and d.decision.end.state != "finished" and not _by_step(turn, d)
     }
     outbox.cancel(turn.tx, broken_off)
     timers.remove_looks(turn.tx, list(ended))
     effects.apply(turn, [(d.before, e, d.now) for d in decided for e in d.decision.effects])
-    _arm_looks(turn, [d for d in decided if d.decision.watching and not d.decision.again])
+    standing = [d for d in decided if d.decision.watching and not d.decision.again]
+    arm_looks(turn, [(d.decision.after, d.decision.watching, d.now) for d in standing])
+
+
+def _by_step(turn: Turn, d: Decided) -> bool:
+    """Whether an `exit` step ended it: what the steps before it released goes out."""
+    after = d.decision.after
+    return isinstance(happened.standing(turn.live.plans[after.campaign, after.version], after), Leave)
 
 
 def leave(turn: Turn, leaving: Sequence[tuple[Enrollment, str, datetime]]) -> None:
@@ -104,15 +114,15 @@ def on_grid(instant: datetime, every: timedelta) -> datetime:
     return instant if not rest else _EPOCH + (steps + 1) * every
 
 
-def _arm_looks(turn: Turn, decided: Sequence[Decided]) -> None:
-    """Where time alone may turn a goal, an exit or a match waited for, look again then."""
+def arm_looks(turn: Turn, standing: Sequence[tuple[Enrollment, Sequence[int], datetime]]) -> None:
+    """Where time alone may turn a goal, an exit or a match waited for, look again then. Of each enrollment the
+    conditions it watches, by index, and the instant as of which to ask."""
     groups: dict[tuple[str, str, tuple[int, ...]], list[tuple[Enrollment, datetime]]] = defaultdict(list)
-    for d in decided:
-        after = d.decision.after
-        plan = turn.live.plans[after.campaign, after.version]
-        relative = tuple(n for n in d.decision.watching if "time" in turn.live.reads(plan.conditions[n]))
+    for e, watching, now in standing:
+        plan = turn.live.plans[e.campaign, e.version]
+        relative = tuple(n for n in watching if "time" in turn.live.reads(plan.conditions[n]))
         if relative:
-            groups[after.campaign, after.version, relative].append((after, d.now))
+            groups[e.campaign, e.version, relative].append((e, now))
     wanted = []
     for (campaign, version, numbers), group in sorted(groups.items(), key=lambda item: item[0]):
         plan = turn.live.plans[campaign, version]

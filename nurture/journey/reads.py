@@ -135,6 +135,7 @@ _OF_EVENT: dict[str, Facets] = {
     "score": frozenset({"score"}),
     "lead": frozenset({"lead", "tag", "account"}),
     "deal": frozenset({"deal"}),
+    "enrollment": frozenset({"enrollment"}),
 }
 
 

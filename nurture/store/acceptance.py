@@ -34,10 +34,24 @@ _COLUMNS = [
 ]
 
 
+def hold(tx: Transaction, scope: Scope) -> None:
+    """Until this transaction ends no other pass plays these shards: the second waits here and then finds nothing new.
+    SQLite has one writer anyway."""
+    if tx.dialect.name == "postgresql":
+        query = select(shards.c.shard).order_by(shards.c.shard).with_for_update()
+        tx.execute(query if scope.shards is None else query.where(shards.c.shard.in_(scope.shards))).all()
+
+
 def arrivals(tx: Transaction, scope: Scope, limit: int) -> list[Arrival]:
     """New events in the order they came. Uses ix_events_new, so that what was seen long ago costs nothing."""
     query = select(*_COLUMNS).where(events.c.seq.is_(None), scope.on(events)).order_by(events.c.id).limit(limit)
     return [Arrival(*row) for row in tx.execute(query)]
+
+
+def arrivals_of(tx: Transaction, lead_ids: Sequence[int], after: int) -> list[Arrival]:
+    """New events of these leads with a higher id than `after`, in the order they came."""
+    query = select(*_COLUMNS).where(events.c.seq.is_(None), events.c.lead_id.in_(lead_ids), events.c.id > after)
+    return [Arrival(*row) for row in tx.execute(query.order_by(events.c.id))]
 
 
 def by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Arrival]:
@@ -45,21 +59,24 @@ def by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Arrival]:
 
 
 def accept(tx: Transaction, accepted: Sequence[Arrival]) -> None:
-    """Give these events their order of acceptance: from now on conditions see them.
-
-    The counter's row is the shard's lock: of two passes over one shard the second waits and then finds nothing new.
-    """
+    """Give these events their order of acceptance: from now on conditions see them. Three statements, however many
+    shards they are of; the caller holds the shards."""
+    if not accepted:
+        return
     by_shard: dict[int, list[Arrival]] = {}
     for event in accepted:
         by_shard.setdefault(event.shard, []).append(event)
-    rows = []
-    for shard, group in sorted(by_shard.items()):
-        last = tx.execute(
-            update(shards).where(shards.c.shard == shard).values(seq=shards.c.seq + len(group)).returning(shards.c.seq)
-        ).scalar()
-        if last is None:
-            last = len(group)
-            tx.execute(insert(shards).values(shard=shard, seq=last))
-        rows += [{"b_id": e.id, "seq": last - len(group) + n + 1} for n, e in enumerate(group)]
-    if rows:
-        tx.execute(update(events).where(events.c.id == bindparam("b_id")).values(seq=bindparam("seq")), rows)
+    last = {
+        row[0]: row[1] for row in tx.execute(select(shards.c.shard, shards.c.seq).where(shards.c.shard.in_(by_shard)))
+    }
+    missing = sorted(by_shard.keys() - last.keys())
+    if missing:
+        tx.execute(insert(shards), [{"shard": shard, "seq": 0} for shard in missing])
+    moved = update(shards).where(shards.c.shard == bindparam("b_shard")).values(seq=shards.c.seq + bindparam("b_count"))
+    tx.execute(moved, [{"b_shard": shard, "b_count": len(group)} for shard, group in sorted(by_shard.items())])
+    rows = [
+        {"b_id": event.id, "seq": last.get(shard, 0) + n}
+        for shard, group in by_shard.items()
+        for n, event in enumerate(group, 1)
+    ]
+    tx.execute(update(events).where(events.c.id == bindparam("b_id")).values(seq=bindparam("seq")), rows)

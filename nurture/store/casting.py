@@ -70,7 +70,7 @@ def put(tx: Transaction, project: Project, cast: Sequence[Cast], now: datetime, 
         agreed += [_granted(project, lead, topic, now) for topic in one.consents]
         tagged += [{"lead_id": lead, "tag": name} for name in one.tags]
         scored += [
-            {"lead_id": lead, "score": name, "value": value, "at": now, "above": []}
+            {"lead_id": lead, "score": name, "value": value, "at": now, "above": _above(project, name, value)}
             for name, value in one.scores.items()
         ]
         dealt += [msgspec.structs.replace(deal, lead=lead) for deal in one.deals]
@@ -83,6 +83,11 @@ def put(tx: Transaction, project: Project, cast: Sequence[Cast], now: datetime, 
         insert_rows(tx, table, rows)
     deals.add_deals(tx, dealt)
     return ids
+
+
+def _above(project: Project, score: str, value: float) -> list[str]:
+    """Thresholds that this many points stand above already."""
+    return [t.name for t in project.scores[score].thresholds if value >= t.at] if score in project.scores else []
 
 
 def history(tx: Transaction, happened: Sequence[tuple[int, str, datetime, Mapping[str, Any]]]) -> None:

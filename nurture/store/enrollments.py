@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -72,6 +72,7 @@ class NewEnrollment:
     entry_event: int | None
     entry: dict[str, Any]
     entry_at: datetime
+    data: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def insert(tx: Transaction, rows: Sequence[NewEnrollment]) -> list[int]:
                 "entry_event": r.entry_event,
                 "entry": r.entry,
                 "entry_at": r.entry_at,
-                "data": {},
+                "data": r.data,
                 "arms": {},
                 "loops": {},
                 "done": [],
@@ -143,15 +144,17 @@ def open_in(tx: Transaction, campaign: str, lead_ids: Sequence[int]) -> list[Enr
 def due(tx: Transaction, scope: Scope, limit: int) -> list[Enrollment]:
     """Enrollments to be looked at, in the order of S20: earliest due, higher priority, campaign, key.
 
-    Uses ix_enrollments_wake. A lead may come several times; the caller decides one of each lead in a pass.
+    A page of `limit` is taken by `wake` (ix_enrollments_wake), and with it all that is due of its leads, so that the
+    first of each lead is here. A lead may come several times; the caller decides one of each lead in a pass.
     """
-    c = enrollments.c
+    c, p = enrollments.c, enrollments.alias("p")
+    here = [p.c.state == "waiting", p.c.wake <= scope.now, scope.on(p)]
+    page = select(p.c.lead_id).where(*here).order_by(p.c.wake, p.c.id).limit(limit).subquery()
     query = (
         _select()
         .join(campaigns, campaigns.c.name == c.campaign)
-        .where(c.state == "waiting", c.wake <= scope.now, scope.on(enrollments))
-        .order_by(c.wake, c.due, campaigns.c.priority.desc(), c.campaign, c.key)
-        .limit(limit)
+        .where(c.state == "waiting", c.wake <= scope.now, c.lead_id.in_(select(page.c.lead_id)))
+        .order_by(c.due, campaigns.c.priority.desc(), c.campaign, c.key)
     )
     found = [_read(row) for row in tx.execute(query)]
     return [e for e in found if e.wake is not None and e.wake <= scope.of(e.lead)]
@@ -207,10 +210,46 @@ def wake(tx: Transaction, ids: Sequence[int], held: str, now: datetime) -> None:
         )
 
 
-def renew(tx: Transaction, ids: Sequence[int], entry: dict[str, Any], event: int) -> None:
-    """The entry event came again for an open enrollment with this key: later mails show the present state (S11)."""
+def wake_each(tx: Transaction, at: Mapping[int, datetime], held: str) -> None:
+    """Look again at those held for this reason, each at its own instant."""
+    if at:
+        c = enrollments.c
+        statement = update(enrollments).where(c.id == bindparam("b_id"), c.state == "waiting", c.held == held)
+        rows = [{"b_id": enrollment, "b_wake": instant} for enrollment, instant in at.items()]
+        tx.execute(statement.values(wake=bindparam("b_wake"), revision=c.revision + 1), rows)
+
+
+def wake_paused(tx: Transaction, campaign: str | None, now: datetime) -> int:
+    """A pause is lifted: who stood because of it is looked at now, in one campaign or in all; how many."""
     c = enrollments.c
-    tx.execute(update(enrollments).where(c.id.in_(ids), c.state.in_(OPEN)).values(entry=entry, revision=c.revision + 1))
+    stood = c.held.is_(None) | (c.held == "pause")
+    statement = update(enrollments).where(c.state == "waiting", stood, c.due <= now, c.wake > now)
+    if campaign is not None:
+        statement = statement.where(c.campaign == campaign)
+    return tx.execute(statement.values(wake=now, revision=c.revision + 1)).rowcount
+
+
+def renew(tx: Transaction, entries: Mapping[int, dict[str, Any]]) -> None:
+    """The entry event came again for these open enrollments with a key: later mails show the present state (S11)."""
+    if entries:
+        c = enrollments.c
+        statement = update(enrollments).where(c.id == bindparam("b_id"), c.state.in_(OPEN))
+        rows = [{"b_id": enrollment, "b_entry": entry} for enrollment, entry in entries.items()]
+        tx.execute(statement.values(entry=bindparam("b_entry", type_=c.entry.type), revision=c.revision + 1), rows)
+
+
+def parked(tx: Transaction) -> list[Enrollment]:
+    """Everybody who stands aside until a deploy mends what stopped them."""
+    return [
+        _read(row) for row in tx.execute(_select().where(enrollments.c.state == "parked").order_by(enrollments.c.id))
+    ]
+
+
+def outdated(tx: Transaction, campaign: str, version: str, lead_ids: Sequence[int]) -> list[Enrollment]:
+    """Open enrollments of these leads that walk another version of the campaign than this one."""
+    c = enrollments.c
+    query = _select().where(c.lead_id.in_(lead_ids), c.campaign == campaign, c.version != version, c.state.in_(OPEN))
+    return [_read(row) for row in tx.execute(query.order_by(c.id))]
 
 
 def next_wake(tx: Transaction, lead_ids: Sequence[int]) -> list[tuple[int, datetime]]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Table, true
+from sqlalchemy import ColumnElement, FromClause, true
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Scope:
     shards: tuple[int, ...] | None = None
     at: Mapping[int, datetime] | None = None
 
-    def on(self, table: Table) -> ColumnElement[bool]:
+    def on(self, table: FromClause) -> ColumnElement[bool]:
         """The condition that keeps a table's rows to this scope."""
         clause: ColumnElement[bool] = true()
         if self.shards is not None:

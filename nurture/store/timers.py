@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,8 @@ from nurture.store.tables import leads, matches, sweeps, timers
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """`owner` is a campaign, or `enrollment:ID` for a look at an enrollment. `due` None: the key is closed (S7).
+    """`owner` is a campaign, `enrollment:ID` for a look at an enrollment, `score:NAME` for one at a score, a pipeline
+    for `recycle`. `due` None: the key is closed (S7), by `event`.
 
     `event` and `at` are, of a settle, the event with the greatest `at` and that instant; of a date, `at` is the
     instant of its recipe, where catch-up made it fire later.
@@ -24,7 +25,7 @@ class Timer:
 
     lead: int
     shard: int
-    kind: str  # settle · date · schedule · look
+    kind: str  # settle · date · schedule · look · recycle
     owner: str
     key: str = ""
     due: datetime | None = None
@@ -41,6 +42,13 @@ def due(tx: Transaction, scope: Scope, limit: int) -> list[Timer]:
     query = select(*_COLUMNS).where(timers.c.due.is_not(None), timers.c.due <= scope.now, scope.on(timers))
     found = [Timer(*row) for row in tx.execute(query.order_by(timers.c.due, timers.c.id).limit(limit))]
     return [t for t in found if t.due is not None and t.due <= scope.of(t.lead)]
+
+
+def due_of(tx: Transaction, at: Mapping[int, datetime]) -> list[Timer]:
+    """Timers of these leads whose instant has come, each by its lead's own time."""
+    query = select(*_COLUMNS).where(timers.c.due.is_not(None), timers.c.lead_id.in_(list(at)))
+    found = [Timer(*row) for row in tx.execute(query.where(timers.c.due <= max(at.values())))]
+    return [t for t in found if t.due is not None and t.due <= at[t.lead]]
 
 
 def of_leads(tx: Transaction, lead_ids: Sequence[int], kinds: Sequence[str]) -> list[Timer]:
@@ -122,6 +130,19 @@ class Sweep:
     shard: int
     after: int
     first: bool
+
+
+def sweeping(tx: Transaction, scope: Scope) -> dict[tuple[str, int], int]:
+    """(campaign, shard) → the lead that a sweep still to do has come to, for the shards of this scope."""
+    query = select(sweeps.c.campaign, sweeps.c.shard, sweeps.c.after_lead).order_by(sweeps.c.id.desc())
+    if scope.shards is not None:
+        query = query.where(sweeps.c.shard.in_(scope.shards))
+    return {(row[0], row[1]): row[2] for row in tx.execute(query)}
+
+
+def end_sweeps(tx: Transaction) -> None:
+    """Somebody walked all leads without them."""
+    tx.execute(delete(sweeps))
 
 
 def next_sweep(tx: Transaction, scope: Scope) -> Sweep | None:
