@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
 import ipaddress
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 
 from nurture.clock import Clock, Stopwatch
+from nurture.errors import NurtureError
 from nurture.store.database import Database
 from nurture.store.keys import Key, find_key, touch_key
 
@@ -39,6 +42,7 @@ class Keys:
         self._watch = Stopwatch()
         self._known: dict[str, tuple[float, Key | None]] = {}
         self._touched: dict[int, float] = {}
+        self._noting: set[asyncio.Task[None]] = set()
 
     async def require(self, request: HTTPConnection, scope: str) -> Key:
         """The key, which has this scope. Raises Refused."""
@@ -51,22 +55,31 @@ class Keys:
         if kept is None or at - kept[0] > _KEPT:
             if len(self._known) >= _MOST_KEPT:
                 self._known.clear()
-            kept = self._known[digest] = (at, await run_in_threadpool(self._find, text, at))
+            kept = self._known[digest] = (at, await run_in_threadpool(self._find, text))
         key = kept[1]
         if key is None or not key.valid(self._clock.now()):
             raise Refused(401, "this key is not valid")
         if not key.allows(scope):
             raise Refused(403, f"this key has no scope '{scope}'")
+        self._note_use(key, at)
         return key
 
-    def _find(self, text: str, at: float) -> Key | None:
+    def _find(self, text: str) -> Key | None:
         with self._database.read() as tx:
-            key = find_key(tx, text)
-        if key is not None and at - self._touched.get(key.id, -_TOUCH) >= _TOUCH:
-            self._touched[key.id] = at
-            with self._database.write() as tx:
-                touch_key(tx, key.id, self._clock.now())
-        return key
+            return find_key(tx, text)
+
+    def _note_use(self, key: Key, at: float) -> None:
+        """Beside the request: who asks does not wait for this write."""
+        if at - self._touched.get(key.id, -_TOUCH) < _TOUCH:
+            return
+        self._touched[key.id] = at
+        task = asyncio.create_task(run_in_threadpool(self._touch, key.id))
+        self._noting.add(task)
+        task.add_done_callback(self._noting.discard)
+
+    def _touch(self, key: int) -> None:
+        with suppress(NurtureError), self._database.write() as tx:
+            touch_key(tx, key, self._clock.now())
 
 
 def key_text(header: str) -> str | None:

@@ -125,7 +125,7 @@ def create_api(services: Services, keys: Keys) -> FastAPI:
     schemes = [Depends(HTTPBasic(auto_error=False)), Depends(HTTPBearer(auto_error=False))]
 
     @api.post("/v1/consents", response_model=ConsentOut, responses=_PROBLEMS, dependencies=schemes)
-    def declare(said: ConsentIn, key: Annotated[Key, Depends(needs("consent"))]) -> Any:
+    def declare(said: ConsentIn, key: Key = Depends(needs("consent"))) -> Any:
         """Record that somebody agreed, refused or took it back. A topic with double opt-in is only asked for."""
         with services.database.write() as tx:
             lead = _find(tx, said.lead)
@@ -141,13 +141,13 @@ def create_api(services: Services, keys: Keys) -> FastAPI:
                 )
 
     @api.get("/v1/leads/{id}", response_model=LeadOut, responses=_PROBLEMS, dependencies=schemes)
-    def show(id: Ref, key: Annotated[Key, Depends(needs("read"))]) -> Any:
+    def show(id: Ref, key: Key = Depends(needs("read"))) -> Any:
         """Attributes, stages, tags, scores, consents, events, enrollments and messages of a lead."""
         with services.database.read() as tx:
             return read_profile(tx, _find(tx, id))
 
     @api.post("/v1/leads/{id}/move", response_model=Done, responses=_PROBLEMS, dependencies=schemes)
-    def move(id: Ref, to: MoveIn, key: Annotated[Key, Depends(needs("leads"))]) -> Any:
+    def move(id: Ref, to: MoveIn, key: Key = Depends(needs("leads"))) -> Any:
         """Move a lead to a stage, by the rules of its funnel."""
         with services.database.read() as tx:
             lead = _find(tx, id)
@@ -155,7 +155,7 @@ def create_api(services: Services, keys: Keys) -> FastAPI:
         return Done() if refusal is None else _problem(409, "refused", refusal)
 
     @api.delete("/v1/leads/{id}", response_model=Done, responses=_PROBLEMS, dependencies=schemes)
-    def erase(id: Ref, key: Annotated[Key, Depends(needs("erase"))]) -> Any:
+    def erase(id: Ref, key: Key = Depends(needs("erase"))) -> Any:
         """Erase a lead: only a keyed hash of the address stays, where they must not be written to."""
         with services.database.read() as tx:
             lead = _find(tx, id)

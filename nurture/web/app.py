@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -30,15 +30,18 @@ def create_app(services: Services, more: Sequence[BaseRoute] = ()) -> Starlette:
     """The app over these services; `more` are routes of other parts (dashboard, webhooks), asked before REST."""
     pages, keys = Pages(), Keys(services.database, services.clock)
     personal = Personal(services)
+    handlers = _handlers(services, pages)
+    api = create_api(services, keys)
+    api.add_exception_handler(404, handlers[404])
     routes: list[BaseRoute] = [
         *IngestRoutes(services, keys).routes(),
         *PublicRoutes(services, pages, personal).routes(),
         *FormRoutes(services, pages, personal).routes(),
         *HealthRoutes(services).routes(),
         *more,
-        Mount("/", create_api(services, keys)),
+        Mount("/", api),
     ]
-    app = Starlette(routes=routes, exception_handlers=_handlers(services, pages))
+    app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
     app.add_middleware(BasePath, path=urlsplit(services.base_url).path)
     return app
@@ -62,7 +65,10 @@ class BasePath:
 def _handlers(
     services: Services, pages: Pages
 ) -> dict[int | type[Exception], Callable[[Request, Exception], Awaitable[Response]]]:
-    async def missing(_request: Request, _error: Exception) -> Response:
+    async def missing(request: Request, _error: Exception) -> Response:
+        if request.url.path.startswith("/v1/"):
+            body = {"success": False, "code": "not_found", "message": "there is nothing at this address"}
+            return JSONResponse(body, 404)
         project = services.project
         return pages.show(project, pages.language(project), "missing", status=404)
 

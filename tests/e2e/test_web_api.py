@@ -1,0 +1,152 @@
+"""REST with scoped keys, and what those who watch ask."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.web_world import Endpoint, running
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[Endpoint]:
+    async with running(tmp_path) as endpoint:
+        sign_in(endpoint, "admin")
+        yield endpoint
+
+
+def sign_in(world: Endpoint, *scopes: str) -> None:
+    world.client.headers["Authorization"] = f"Bearer {world.key(*scopes)}"
+
+
+async def declare(world: Endpoint, **said: Any) -> httpx.Response:
+    return await world.client.post("/v1/consents", json={"lead": "u1", "topic": "offers", "state": "granted", **said})
+
+
+async def test_consent_by_api_is_kept_with_its_proof(world: Endpoint) -> None:
+    lead = world.lead()
+    answer = await declare(world, wording="Yes.", page="https://acme.example/account", actor="person")
+    assert answer.json() == {
+        "success": True,
+        "lead": lead,
+        "topic": "offers",
+        "state": "granted",
+        "changed": True,
+        "mailed": False,
+    }
+    [entry] = world.entries(lead)
+    assert (entry["event"], entry["wording"], entry["actor"]) == ("granted", "Yes.", "person")
+
+
+async def test_c07_a_topic_with_double_opt_in_is_only_asked_for(world: Endpoint) -> None:
+    world.lead()
+    answer = (await declare(world, topic="letter")).json()
+    assert (answer["state"], answer["mailed"]) == ("requested", True)
+
+
+async def test_c13_the_api_brings_nobody_back_by_itself(world: Endpoint) -> None:
+    lead = world.member()
+    world.say(lead, "withdraw", "offers")
+    answer = await declare(world)
+    assert (answer.status_code, answer.json()["code"]) == (409, "refused")
+    assert world.states(lead)["offers"] == "withdrawn"
+
+
+async def test_withdrawing_by_address(world: Endpoint) -> None:
+    lead = world.member()
+    answer = await declare(world, lead="ANNA@example.com", topic="*", state="withdrawn", actor="person")
+    assert answer.status_code == 200
+    assert set(world.states(lead).values()) == {"withdrawn"}
+
+
+async def test_a_lead_is_shown_whole(world: Endpoint) -> None:
+    lead = world.member()
+    for ref in ("u1", "anna@example.com", str(lead)):
+        shown = (await world.client.get(f"/v1/leads/{ref}")).json()
+        assert shown["id"] == lead
+    assert shown["attributes"]["email"] == "anna@example.com"
+    assert shown["consents"]["offers"]["state"] == "granted"
+    assert [e["name"] for e in shown["events"]] == ["consent.granted", "consent.granted"]
+
+
+async def test_an_unknown_lead_is_a_404(world: Endpoint) -> None:
+    answer = await world.client.get("/v1/leads/nobody")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_a_move_goes_through_the_rules(world: Endpoint) -> None:
+    lead = world.lead()
+    answer = await world.client.post("/v1/leads/u1/move", json={"stage": "mql", "reason": "called"})
+    refused = await world.client.post("/v1/leads/u1/move", json={"stage": "moon"})
+    assert answer.json() == {"success": True}
+    assert world.moved[0][:3] == (lead, "mql", "called")
+    assert (refused.status_code, refused.json()["message"]) == (409, "there is no stage 'moon'")
+
+
+async def test_erasing_is_handed_on(world: Endpoint) -> None:
+    lead = world.lead()
+    assert (await world.client.delete("/v1/leads/u1")).status_code == 200
+    assert [said[0] for said in world.erased] == [lead]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "scope"),
+    [
+        ("POST", "/v1/consents", "read"),
+        ("GET", "/v1/leads/u1", "ingest"),
+        ("POST", "/v1/leads/u1/move", "read"),
+        ("DELETE", "/v1/leads/u1", "consent"),
+    ],
+)
+async def test_x11_a_key_opens_its_scope_only(world: Endpoint, method: str, path: str, scope: str) -> None:
+    world.lead()
+    bodies = {
+        "/v1/consents": {"lead": "u1", "topic": "offers", "state": "granted"},
+        "/v1/leads/u1/move": {"stage": "mql"},
+    }
+    sign_in(world, scope)
+    assert (await world.client.request(method, path, json=bodies.get(path))).status_code == 403
+    del world.client.headers["Authorization"]
+    assert (await world.client.request(method, path, json=bodies.get(path))).status_code == 401
+
+
+async def test_a_wrong_body_says_what_is_wrong(world: Endpoint) -> None:
+    answer = await declare(world, state="maybe")
+    assert answer.status_code == 422
+    assert "state" in answer.json()["message"]
+
+
+async def test_the_description_names_every_route(world: Endpoint) -> None:
+    described = (await world.client.get("/openapi.json")).json()
+    assert {"/v1/consents", "/v1/leads/{id}", "/v1/leads/{id}/move"} <= set(described["paths"])
+
+
+async def test_x20_an_error_shows_nothing_of_the_inside(world: Endpoint) -> None:
+    answer = await world.client.get("/v1/nothing")
+    assert answer.json() == {"success": False, "code": "not_found", "message": "there is nothing at this address"}
+
+
+async def test_r16_alive_and_ready(world: Endpoint) -> None:
+    assert (await world.client.get("/healthz")).json() == {"alive": True}
+    ready = await world.client.get("/readyz")
+    assert (ready.status_code, ready.json()["ready"]) == (200, True)
+
+
+async def test_r16_an_event_nobody_reacts_to_is_not_ready(world: Endpoint) -> None:
+    world.member()
+    world.later(minutes=3)
+    ready = await world.client.get("/readyz")
+    assert ready.status_code == 503
+    assert "is a worker running?" in ready.json()["checks"]["events"]
+
+
+async def test_metrics_speak_of_what_waits(world: Endpoint) -> None:
+    world.member()
+    world.later(seconds=30)
+    shown = (await world.client.get("/metrics")).text
+    assert "nurture_events_oldest_waiting_seconds 30.0" in shown
+    assert "nurture_ingest_stored_total 0.0" in shown
