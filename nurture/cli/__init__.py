@@ -50,7 +50,7 @@ def _common(
 WRITE, RUN, PEOPLE = "Write and rehearse", "Run", "Leads and data"
 
 app.command("check", rich_help_panel=WRITE)(check.check)
-app.command("test", rich_help_panel=WRITE)(testing.test)
+app.command("test", rich_help_panel=WRITE)(testing.run_tests)
 app.command("schema", rich_help_panel=WRITE)(schema.schema)
 app.command("run", rich_help_panel=RUN)(running.run)
 app.command("worker", rich_help_panel=RUN)(running.worker)

@@ -31,3 +31,8 @@ def open_folder(project: Path | None) -> Folder:
 
 def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def counted(number: int, word: str) -> str:
+    """`1 lead`, `2,000 leads`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"

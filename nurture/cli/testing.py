@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nurture.cli.console import JsonOption, ProjectOption, print_json, project_root
+from nurture.cli.console import JsonOption, ProjectOption, counted, print_json, project_root
 from nurture.errors import EXIT_USER, UserError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class _Played:
         return sum(verdict is None or not verdict.passed for _, verdict in self.verdicts)
 
 
-def test(
+def run_tests(
     pattern: Annotated[
         str, typer.Argument(metavar="PATTERN", help="Part of a campaign's or a test's name; all if none.")
     ] = "",
@@ -67,7 +67,7 @@ def test(
 
 
 def _read(project: Path | None) -> _Played:
-    """The campaigns and their errors. Templates that are missing or broken are `check`'s to tell: no test prints one."""
+    """The campaigns and their errors. What is wrong with templates is `check`'s to tell: no test prints one."""
     from nurture.campaign.problems import ProjectProblems, errors
     from nurture.campaign.read import read_campaigns
     from nurture.folder import read_folder
@@ -139,7 +139,7 @@ def _report(read: _Played, pattern: str, coverage: bool) -> None:
     if coverage:
         _coverage(console, read, pattern)
     count = len(read.verdicts)
-    total = f"{count:,} test{'' if count == 1 else 's'} of {len({t.campaign for t, _ in read.verdicts})} campaigns"
+    total = f"{counted(count, 'test')} of {counted(len({t.campaign for t, _ in read.verdicts}), 'campaign')}"
     result = "no tests are written" if not count else f"{read.failed} failed" if read.failed else "all passed"
     style = "bold red" if read.failed or read.problems else "bold green"
     console.print(f"{total}: ", markup=False, end="")
