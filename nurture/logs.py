@@ -11,6 +11,8 @@ import structlog
 def set_up(level: int = logging.INFO) -> None:
     """Events to stderr: for people on a terminal, as JSON elsewhere."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    # A tick that is still at work when its time comes again is skipped; that is meant, and not worth a line.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     render: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     )

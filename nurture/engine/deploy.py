@@ -61,15 +61,17 @@ def _sweeps(plan: Plan) -> bool:
     )
 
 
-def sweep_batch(tx: Transaction, live: Live, scope: Scope, now: datetime, limit: int = 1_000) -> bool:
-    """Walk the next page of the oldest sweep in this scope; False where there is none."""
-    sweep = timers.next_sweep(tx, scope)
-    if sweep is None:
-        return False
-    page = timers.sweep_page(tx, sweep, limit)
-    if page and sweep.campaign in live.campaigns:
-        sweep_leads(tx, live, sweep.campaign, page, now, first=sweep.first)
-    return True
+def sweep_batch(tx: Transaction, live: Live, scope: Scope, now: datetime, limit: int = 1_000) -> int:
+    """Walk on with the sweeps of this scope, about `limit` leads; how many sweeps were looked at, 0 where there are
+    none."""
+    walked = looked = 0
+    while walked < limit and (sweep := timers.next_sweep(tx, scope)) is not None:
+        page = timers.sweep_page(tx, sweep, limit)
+        if page and sweep.campaign in live.campaigns:
+            sweep_leads(tx, live, sweep.campaign, page, now, first=sweep.first)
+        walked += len(page)
+        looked += 1
+    return looked
 
 
 def sweep_leads(

@@ -45,7 +45,7 @@ class Passes:
             return 0
         played, ran = 0, Pass()
         for step in (
-            lambda tx, scope: int(sweep_batch(tx, live, scope, now)),
+            lambda tx, scope: sweep_batch(tx, live, scope, now),
             lambda tx, scope: react_batch(tx, live, scope),
             lambda tx, scope: advance_batch(tx, live, scope, ran),
             lambda tx, scope: react_batch(tx, live, scope),
