@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from nurture.campaign.problems import Mark, Problem, ProjectProblems
+from nurture.campaign.problems import Mark, Problem, ProjectProblems, errors
 from nurture.campaign.project import Project
 from nurture.campaign.read import ProjectReading, read_project
 from nurture.campaign.reading.context import Context
@@ -46,32 +46,33 @@ class Settings:
 def read_language(folder: Folder, environ: Mapping[str, str] | None = None) -> ProjectReading:
     """The project and every problem of config.yaml that shows without its secrets. A `${NAME}` that is not set is left
     open, not a problem."""
-    findings = Findings()
-    tree = read_tree(*folder.config, findings)
-    if tree is not None:
-        known = {name: environ[name] for name, _ in placeholders(tree) if environ and name in environ}
-        tree = _put_in(tree, known)
-    reading = read_project(folder.config, folder.segments, MACHINE, tree=tree)
-    return ProjectReading(reading.project, [*findings.problems, *reading.problems], reading.got)
+
+    def prepare(tree: Node, findings: Findings) -> Node:
+        names = [name for name, _ in placeholders(tree)]
+        return _put_in(tree, {name: environ[name] for name in names if environ and name in environ})
+
+    return read_project(folder.config, folder.segments, MACHINE, prepare)
 
 
 def load_settings(folder: Folder, environ: Mapping[str, str]) -> Settings:
     """All settings of the project. Raises ProjectProblems with everything that keeps a worker from starting."""
+    webhooks: dict[str, str] = {}
+
+    def prepare(tree: Node, findings: Findings) -> Node:
+        known = _look_up(tree, folder.root, environ, findings)
+        webhooks.update(_webhooks(expand(tree, known)))
+        return _put_in(tree, known)
+
+    reading = read_project(folder.config, folder.segments, MACHINE, prepare)
+    problems = errors(reading.problems)
+    if reading.got is None or problems:
+        raise ProjectProblems(problems)
     findings = Findings()
-    tree = read_tree(*folder.config, findings)
-    if tree is None:
-        raise ProjectProblems([*findings.problems, *read_language(folder).problems])
-    known = _look_up(tree, folder.root, environ, findings)
-    full = expand(tree, known)
-    reading = read_project(folder.config, folder.segments, MACHINE, tree=_put_in(tree, known))
-    problems = [*findings.problems, *reading.problems]
-    got = reading.got
-    if got is None or any(p.severity == "error" for p in problems):
-        raise ProjectProblems([p for p in problems if p.severity == "error"])
-    _require(got, reading.project, findings)
-    if findings.problems:
+    findings.learn(*folder.config)
+    _require(reading.got, reading.project, findings)
+    if findings.found:
         raise ProjectProblems(findings.problems)
-    return _settings(folder.root, reading.project, got, full)
+    return _settings(folder.root, reading.project, reading.got, webhooks)
 
 
 def _put_in(tree: Node, known: Mapping[str, str]) -> Node:
@@ -138,7 +139,7 @@ def _require_wordings(got: Got, project: Project, findings: Findings) -> None:
                 findings.add(key.mark, "N522", message, "it is what people read and agree to")
 
 
-def _settings(root: Path, project: Project, got: Got, full: Node) -> Settings:
+def _settings(root: Path, project: Project, got: Got, webhooks: dict[str, str]) -> Settings:
     mail_folder = got["mail_folder"] or ("mails" if got["transport"] == "folder" else None)
     return Settings(
         root=root,
@@ -150,7 +151,7 @@ def _settings(root: Path, project: Project, got: Got, full: Node) -> Settings:
         mail_folder=root / mail_folder if mail_folder else None,
         smtp=got.get("smtp", Smtp()),
         dkim=got.get("dkim", ()),
-        webhooks=_webhooks(full),
+        webhooks=webhooks,
         providers=got.get("providers", {}),
         trusted_proxies=got.get("trusted_proxies", ()),
         privacy=got.get("privacy", Privacy()),

@@ -5,7 +5,7 @@ Nothing here opens a file; a file's name is only what problems call it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from nurture.campaign.cases import CampaignTest
@@ -106,21 +106,19 @@ def read_project(
     config: tuple[str, str],
     segments: tuple[str, str] | None = None,
     machine: Mapping[str, Key] | None = None,
-    *,
-    tree: Node | None = None,
+    prepare: Callable[[Node, Findings], Node] | None = None,
 ) -> ProjectReading:
     """The language's part of config.yaml (file name, text), and of segments.yaml beside it. `machine` are the sections
-    of the machine's own, which are read along; `tree` the config's tree where it has been read before."""
+    of the machine's own, which are read along; `prepare` may put values into the config's tree before it is read."""
     findings = Findings()
-    if tree is None:
-        tree = read_tree(*config, findings)
-    else:
-        findings.learn(*config)
+    tree = read_tree(*config, findings)
     more = read_tree(*segments, findings) if segments is not None and segments[1].strip() else None
     if tree is None:
-        if not findings.problems:
+        if not findings.found:
             findings.add(Mark(config[0]), "N100", "the file is empty", "it begins with 'project: NAME'")
         return ProjectReading(Project(), findings.problems)
+    if prepare is not None:
+        tree = prepare(tree, findings)
     record = Record("config.yaml", {**LANGUAGE, **(machine or {})})
     got = record.collect(tree, Context(findings), "config.yaml")
     if got is None:

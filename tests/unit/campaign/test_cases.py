@@ -16,7 +16,9 @@ H1 = Duration(seconds=3600)
 
 
 def read(test: str) -> Reading:
-    body = "enter: {event: cart_updated, key: cart_id}\nsteps:\n  - send: hello\n  - notify: {to: care, template: look}\n"
+    body = (
+        "enter: {event: cart_updated, key: cart_id}\nsteps:\n  - send: hello\n  - notify: {to: care, template: look}\n"
+    )
     return campaign(f"{body}tests:\n{indent(dedent(test).strip(), '  ')}\n")
 
 
@@ -134,6 +136,7 @@ def test_two_tests_of_one_name_are_a_problem() -> None:
 
 
 def test_a_written_id_takes_the_templates_place() -> None:
-    body = "enter: {manual: true}\nsteps: [{send: hello, id: first}]\ntests: [{name: n, lead: {}, expect: {sent: [NAME at 0h]}}]"
+    test = "{name: n, lead: {}, expect: {sent: [NAME at 0h]}}"
+    body = f"enter: {{manual: true}}\nsteps: [{{send: hello, id: first}}]\ntests: [{test}]"
     assert codes(campaign(body.replace("NAME", "first")).problems) == []
     assert codes(campaign(body.replace("NAME", "hello")).problems) == ["N606"]

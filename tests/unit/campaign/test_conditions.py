@@ -127,7 +127,10 @@ TESTS: list[tuple[str, Field]] = [
     ("plan: {ends_with: z}", lead(Test("ends_with", "z"), path=("plan",), kind="text")),
     ("plan: 010", lead(Test("is", "010"), path=("plan",), kind="text")),
     ("vip: true", lead(Test("is", True), path=("vip",), kind="bool")),
-    ("birthday: {before: -18y}", lead(Test("before", Relative(Duration(months=216, sign=-1))), path=("birthday",), kind="date")),
+    (
+        "birthday: {before: -18y}",
+        lead(Test("before", Relative(Duration(months=216, sign=-1))), path=("birthday",), kind="date"),
+    ),
     ("birthday: {after: 2000-01-01}", lead(Test("after", Moment("2000-01-01")), path=("birthday",), kind="date")),
     ("birthday: {in_last: 30d}", lead(Test("in_last", Relative(D30)), path=("birthday",), kind="date")),
     ("birthday: {in_next: 30d}", lead(Test("in_next", Relative(D30)), path=("birthday",), kind="date")),

@@ -126,9 +126,7 @@ def test_campaigns_that_enroll_one_another_without_a_wait_are_a_circle() -> None
         a="enter: {manual: true}\nsteps: [{enroll: b}]",
         b="enter: {manual: true}\nsteps: [{branch: [{if: {tag: x}, steps: [{enroll: a}]}]}]",
     )
-    assert [(p.code, p.message) for p in found.problems] == [
-        ("N326", "leads go in a circle without a wait: a → b → a")
-    ]
+    assert [(p.code, p.message) for p in found.problems] == [("N326", "leads go in a circle without a wait: a → b → a")]
     assert found.plans.keys() == {"b"}
 
 
@@ -202,5 +200,3 @@ def test_every_problem_of_every_file_is_said_at_once() -> None:
         ("b.yaml", "N321"),
         ("b.yaml", "N201"),
     ]
-
-

@@ -25,9 +25,7 @@ STEPS: list[tuple[str, AnyStep]] = [
     ("send: cart/reminder", plan.Send(id="cart/reminder", variants=(("cart/reminder", 100.0),))),
     (
         "send: a\n  class: service\n  window: {days: mon, between: '09:00-10:00'}",
-        plan.Send(
-            id="a", variants=(("a", 100.0),), service=True, window=Window((0,), ClockTime(540), ClockTime(600))
-        ),
+        plan.Send(id="a", variants=(("a", 100.0),), service=True, window=Window((0,), ClockTime(540), ClockTime(600))),
     ),
     (
         "send: a\n  id: b\n  topic: newsletter\n  subject: Hi\n  from: owner\n  reply_to: x@example.com\n"
@@ -85,7 +83,10 @@ STEPS: list[tuple[str, AnyStep]] = [
         plan.OpenDeal(id="open-deal-sales", pipeline="sales", amount=1200, owner="owner"),
     ),
     ("deal: {move: demo}", plan.MoveDeal(id="move-deal-demo", stage="demo")),
-    ("notify: {to: owner, template: internal/hot}", plan.Notify(id="internal/hot", to="owner", template="internal/hot")),
+    (
+        "notify: {to: owner, template: internal/hot}",
+        plan.Notify(id="internal/hot", to="owner", template="internal/hot"),
+    ),
     ("notify: {to: chat, template: internal/hot}", plan.Notify(id="internal/hot", to="chat", template="internal/hot")),
     ("notify: {to: a@example.com, template: t}", plan.Notify(id="t", to="a@example.com", template="t")),
     ("assign: care", plan.Assign(id="assign-care", team="care")),
