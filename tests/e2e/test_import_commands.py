@@ -7,10 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import typer
 
-from nurture.cli import imports, leads, report
-from nurture.cli.failures import guarded
+from nurture.cli import run
 
 CONFIG = """
 project: acme
@@ -35,12 +33,7 @@ def nurture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     (tmp_path / "leads.csv").write_text("id,mail,since\n7,anna@example.com,2026-01-01\n8,bo at home,2026-01-02\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NURTURE_SECRET", "a secret of sixteen characters")
-    app = typer.Typer()
-    app.command("import")(imports.import_file)
-    app.add_typer(report.app, name="report")
-    app.add_typer(leads.app, name="leads")
-    command = typer.main.get_command(app)
-    return lambda *words: guarded(lambda: command.main(args=list(words), standalone_mode=False))
+    return lambda *words: run(words)
 
 
 IMPORT = ("import", "leads", "leads.csv", "--mapping", "map.yaml")
