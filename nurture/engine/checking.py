@@ -13,7 +13,8 @@ from nurture.campaign.problems import Problem
 from nurture.campaign.project import Project, Shape
 from nurture.campaign.read import Campaigns, read_campaigns
 from nurture.campaign.spec import CampaignSpec
-from nurture.mail.check import ENROLLMENT_FIELDS, Known, check_all, check_subject, check_template
+from nurture.mail.check import check_all, check_subject, check_template
+from nurture.mail.known import ENROLLMENT_FIELDS, Known
 from nurture.mail.template import template_names
 
 
