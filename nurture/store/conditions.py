@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Row as SqlRow
@@ -28,6 +29,8 @@ from nurture.store.database import Transaction
 __all__ = ["Asked", "Asker", "Row", "ask", "ask_edges"]
 
 CHUNK = 1_000  # rows a statement; above it PostgreSQL gets slower again
+QUESTIONS = 200  # a statement, each with its edges; PostgreSQL returns 1,664 columns at most
+KEPT = 500  # compiled statements; batches ask ever other choices of the same conditions
 
 Asked = tuple[tuple[bool, ...], datetime | None]
 
@@ -56,6 +59,9 @@ class Asker:
         """The answers, in the order of the rows and of the questions. A lead that is gone answers false to all."""
         if not questions or not rows:
             return [()] * len(rows)
+        if len(questions) > QUESTIONS:
+            parts = [self.ask(tx, some, rows) for some in _parts(questions)]
+            return [tuple(chain.from_iterable(row)) for row in zip(*parts, strict=True)]
         statement = self._statement(tx, questions, with_edges=False)
         nobody = (False,) * statement.questions
         answers = [nobody] * len(rows)
@@ -68,6 +74,9 @@ class Asker:
         it cannot. The instant may be early, never late."""
         if not questions or not rows:
             return [((), None)] * len(rows)
+        if len(questions) > QUESTIONS:
+            parts = [self.ask_edges(tx, some, rows) for some in _parts(questions)]
+            return [_joined(row) for row in zip(*parts, strict=True)]
         statement = self._statement(tx, questions, with_edges=True)
         answers: list[Asked] = [((False,) * statement.questions, None)] * len(rows)
         end = 2 + statement.questions
@@ -95,10 +104,21 @@ class Asker:
         key = (tuple(questions), sqlite, with_edges)
         found = self._statements.get(key)
         if found is None:
+            if len(self._statements) >= KEPT:
+                self._statements.clear()
             found = self._statements[key] = compile_questions(
                 self.project, key[0], sqlite=sqlite, with_edges=with_edges
             )
         return found
+
+
+def _parts(questions: Sequence[Condition]) -> list[Sequence[Condition]]:
+    return [questions[i : i + QUESTIONS] for i in range(0, len(questions), QUESTIONS)]
+
+
+def _joined(parts: Sequence[Asked]) -> Asked:
+    answers = tuple(answer for some, _ in parts for answer in some)
+    return answers, min((edge for _, edge in parts if edge is not None), default=None)
 
 
 def compile_questions(

@@ -28,7 +28,7 @@ from nurture.campaign.condition import (
 from nurture.campaign.condition import Any as AnyOf
 from nurture.campaign.duration import Duration, read_duration
 from nurture.campaign.project import Funnel, Project, Score, ScoreRule, Stage
-from nurture.store.conditions import CHUNK, Asker, Row, ask, ask_edges
+from nurture.store.conditions import CHUNK, QUESTIONS, Asker, Row, ask, ask_edges
 from nurture.store.database import Database
 from tests.store.people import DAY, NOW, ZONE, World
 
@@ -130,6 +130,18 @@ def test_more_rows_than_a_statement_takes_are_asked_in_several(db: Database) -> 
     with db.read() as tx:
         answers = ask(tx, world.project, [lead_field("country", "is", "FR")], rows)
     assert answers == [(n % 2 == 1,) for n in range(2 * CHUNK + 3)]
+
+
+def test_more_questions_than_a_statement_takes_are_asked_in_several(db: Database) -> None:
+    world = World(db, Project(funnels=FUNNELS))
+    lead = world.lead(number=7)
+    world.stands(lead, "mql", NOW - HOUR)
+    questions: list[Condition] = [lead_field("number", "is", n) for n in range(QUESTIONS + 5)]
+    questions.append(InStageFor(at_least=length("3h")))
+    expected = (*(n == 7 for n in range(QUESTIONS + 5)), False)
+    with db.read() as tx:
+        assert ask(tx, world.project, questions, [Row(lead, NOW, ZONE)]) == [expected]
+        assert ask_edges(tx, world.project, questions, [Row(lead, NOW, ZONE)]) == [(expected, NOW + 2 * HOUR)]
 
 
 def test_a_lead_that_is_gone_answers_false_to_everything(db: Database) -> None:
