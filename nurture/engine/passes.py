@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
-from sqlalchemy import select
 
 from nurture.engine.advance import Pass, advance_batch
 from nurture.engine.deploy import sweep_batch
@@ -21,7 +20,7 @@ from nurture.errors import LostRace
 from nurture.lead.keyring import Keyring
 from nurture.store.database import Database, Transaction
 from nurture.store.scope import Scope
-from nurture.store.tables import shards as shard_rows
+from nurture.store.shards import lock_shards
 
 log = structlog.get_logger()
 
@@ -57,9 +56,7 @@ class Passes:
                     break
         return played
 
-    def _transact(
-        self, step: Callable[[Transaction, Scope], int], now: datetime, shards: Sequence[int] | None
-    ) -> int:
+    def _transact(self, step: Callable[[Transaction, Scope], int], now: datetime, shards: Sequence[int] | None) -> int:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 with self.database.write() as tx:
@@ -68,14 +65,3 @@ class Passes:
             except LostRace as race:
                 log.info("pass.retried", attempt=attempt, why=race.message)
         return 0
-
-
-def lock_shards(tx: Transaction, shards: Sequence[int] | None) -> list[int] | None:
-    """Those of these shards that nobody else plays now, held until the transaction ends; None is all, which on SQLite
-    needs no lock: a transaction that writes is alone there."""
-    if tx.dialect.name != "postgresql":
-        return None if shards is None else list(shards)
-    query = select(shard_rows.c.shard).order_by(shard_rows.c.shard).with_for_update(skip_locked=True)
-    if shards is not None:
-        query = query.where(shard_rows.c.shard.in_(shards))
-    return [row[0] for row in tx.execute(query)]

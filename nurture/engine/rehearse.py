@@ -29,7 +29,6 @@ from nurture.store.casting import Cast
 from nurture.store.database import Database, Transaction, open_database
 from nurture.store.outbox import Result
 from nurture.store.scope import Scope, scope_of_leads
-from nurture.store.tables import metadata
 
 BATCH = 1_000
 _ROUNDS = 1_000  # at one instant of one lead; more is a circle that the rules should have broken
@@ -61,7 +60,7 @@ class Rehearsal:
     _groups: dict[int, list[int]] = field(default_factory=dict)
 
     def __enter__(self) -> Rehearsal:
-        metadata.create_all(self.database.engine)
+        casting.set_up(self.database)
         return self
 
     def __exit__(self, *_: object) -> None:

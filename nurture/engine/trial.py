@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import select
-
 from nurture.campaign.cases import CampaignTest, Happens, Instant
 from nurture.campaign.condition import Moment
 from nurture.campaign.plan import Plan, Send
@@ -20,7 +18,6 @@ from nurture.store import scores, timeline
 from nurture.store.casting import Cast
 from nurture.store.database import Transaction
 from nurture.store.deals import Deal
-from nurture.store.tables import consents, lead_stages, lead_tags
 from nurture.store.timeline import Line
 
 
@@ -112,24 +109,17 @@ def _read(
     told = timeline.lines(tx)
     left = [m for m in timeline.left(tx) if m.state in ("sent", "unknown")]
     ends = timeline.ends(tx)
-    standing = scores.load(tx, [lead])
+    points, standing = scores.load(tx, [lead]), timeline.standing(tx, lead)
     return Actual(
         entered=sum(line.what == "entered" for line in told),
         not_entered=tuple(line.reason or "" for line in told if line.what == "not_entered"),
         sent=tuple((names.get(m.step or "", m.template or ""), m.at) for m in left if m.kind == "mail"),
         notified=_notices(told),
         refused=_refusals(told, names),
-        stages=tuple(r[0] for r in tx.execute(select(lead_stages.c.stage).where(lead_stages.c.lead_id == lead))),
-        tags=tuple(sorted(r[0] for r in tx.execute(select(lead_tags.c.tag).where(lead_tags.c.lead_id == lead)))),
-        consents=tuple(
-            sorted(
-                r[0]
-                for r in tx.execute(
-                    select(consents.c.topic).where(consents.c.lead_id == lead, consents.c.state == "granted")
-                )
-            )
-        ),
-        scores={name: one.value for (_, name), one in standing.items()},
+        stages=standing.stages,
+        tags=standing.tags,
+        consents=standing.consents,
+        scores={name: one.value for (_, name), one in points.items()},
         ended=outcome(ends[-1][1], ends[-1][2]) if ends else None,
         lines=tuple(told),
     )

@@ -13,10 +13,12 @@ from typing import Any
 
 from nurture.engine.live import Live
 from nurture.journey.enrollment import Enrollment
-from nurture.store.database import Transaction, insert_rows
+from nurture.lead.event import Happening
+from nurture.store.database import Transaction
+from nurture.store.decisions import save_decisions
+from nurture.store.events import store_events
 from nurture.store.facts import KnownLead, load_leads
 from nurture.store.stages import save_moves
-from nurture.store.tables import decisions, events
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Turn:
     spoken: set[int] = field(default_factory=set)  # leads of whom an event of the engine was written
     sweeping: Mapping[tuple[str, int], int] = field(default_factory=dict)  # see store.timers.sweeping
     _decisions: list[dict[str, Any]] = field(default_factory=list)
-    _events: list[dict[str, Any]] = field(default_factory=list)
+    _events: list[Happening] = field(default_factory=list)
     _moves: list[dict[str, Any]] = field(default_factory=list)
 
     def load(self, lead_ids: Iterable[int]) -> None:
@@ -86,19 +88,7 @@ class Turn:
     def emit(self, lead: int, name: str, at: datetime, properties: dict[str, Any]) -> None:
         """Write an engine event; the next round or pass reacts to it (S30)."""
         self.spoken.add(lead)
-        self._events.append(
-            {
-                "lead_id": lead,
-                "shard": self.leads[lead].shard,
-                "name": name,
-                "at": at,
-                "accepted_at": at,
-                "seq": None,
-                "fact": lead in self.silent,
-                "source": "engine",
-                "properties": properties,
-            }
-        )
+        self._events.append(Happening(lead, name, at, at, properties, fact=lead in self.silent, source="engine"))
 
     def enrollment_changed(self, lead: int, campaign: str, at: datetime, what: str) -> None:
         """Somebody entered or ended; said as an event where a condition listens for it (`in_campaign`, `finished`)."""
@@ -115,7 +105,7 @@ class Turn:
         if self._moves:
             save_moves(self.tx, self._moves)
         self._moves = []
-        insert_rows(self.tx, decisions, self._decisions)
-        insert_rows(self.tx, events, self._events)
+        save_decisions(self.tx, self._decisions)
+        store_events(self.tx, self._events)
         self._decisions = []
         self._events = []

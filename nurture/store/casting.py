@@ -15,7 +15,7 @@ from nurture.lead.address import canonical_address
 from nurture.lead.keyring import Keyring
 from nurture.lead.lead import shard_of, split_traits, typed_fields
 from nurture.store import changes, deals
-from nurture.store.database import Transaction, insert_returning_ids, insert_rows
+from nurture.store.database import Database, Transaction, insert_returning_ids, insert_rows
 from nurture.store.deals import Deal
 from nurture.store.tables import (
     accounts,
@@ -26,6 +26,7 @@ from nurture.store.tables import (
     lead_stages,
     lead_tags,
     leads,
+    metadata,
 )
 
 
@@ -45,6 +46,11 @@ class Cast:
     @property
     def account_id(self) -> str | None:
         return str(self.account.get("id", "account")) if self.account is not None else None
+
+
+def set_up(database: Database) -> None:
+    """All tables in an empty throw-away database; it is never upgraded, so it carries no schema number."""
+    metadata.create_all(database.engine)
 
 
 def put(tx: Transaction, project: Project, cast: Sequence[Cast], now: datetime, keyring: Keyring) -> list[int]:

@@ -47,6 +47,15 @@ def backlog(tx: Transaction, now: datetime) -> Backlog:
 
 def prove_writable(tx: Transaction, now: datetime) -> None:
     """Write one small row, which a full or read-only disk refuses."""
+    _beat(tx, ENDPOINT, now, {"kind": ENDPOINT})
+
+
+def beat(tx: Transaction, worker: str, at: datetime) -> None:
+    """This worker lives; `at` is machine time."""
+    _beat(tx, worker, at, {})
+
+
+def _beat(tx: Transaction, name: str, at: datetime, detail: dict[str, str]) -> None:
     insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(workers)
-    row = {"id": ENDPOINT, "started_at": now, "beat_at": now, "detail": {"kind": ENDPOINT}}
-    tx.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"beat_at": now}), [row])
+    row = {"id": name, "started_at": at, "beat_at": at, "detail": detail}
+    tx.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"beat_at": at}), [row])

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select
 
 from nurture.store.database import Transaction
-from nurture.store.tables import decisions, enrollments, messages
+from nurture.store.tables import consents, decisions, enrollments, lead_stages, lead_tags, messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +69,24 @@ def ends(tx: Transaction) -> list[tuple[int, str, str | None, datetime]]:
     c = enrollments.c
     query = select(c.lead_id, c.state, c.reason, c.entered_at).order_by(c.entered_at, c.id)
     return [(row[0], row[1], row[2], row[3]) for row in tx.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a lead stands at the end: one stage a funnel, tags and topics with consent in the order of the alphabet."""
+
+    stages: tuple[str, ...]
+    tags: tuple[str, ...]
+    consents: tuple[str, ...]
+
+
+def standing(tx: Transaction, lead: int) -> Standing:
+    """What is true of this lead now."""
+    stages = select(lead_stages.c.stage).where(lead_stages.c.lead_id == lead)
+    tags = select(lead_tags.c.tag).where(lead_tags.c.lead_id == lead)
+    granted = select(consents.c.topic).where(consents.c.lead_id == lead, consents.c.state == "granted")
+    return Standing(
+        tuple(row[0] for row in tx.execute(stages)),
+        tuple(sorted(row[0] for row in tx.execute(tags))),
+        tuple(sorted(row[0] for row in tx.execute(granted))),
+    )

@@ -13,9 +13,9 @@ from nurture.delivery.pacing import (
     Lane,
     Lanes,
     Pace,
-    provider_of,
     warm_up,
 )
+from nurture.mail.provider import provider_of
 
 START = 1000.0
 
