@@ -273,9 +273,7 @@ _PRIVACY = Record(
         "notice_url": _text_key("The privacy notice."),
         "retention": Key(MapOf(Span(long=True), "'retention'", Choice(KEPT)), "How long each kind is kept."),
     },
-    lambda got, at: Privacy(
-        *(got.get(k, "") for k in ("controller", "contact", "notice_url")), got.get("retention", {})
-    ),
+    lambda got, at: Privacy(**{key: value for key, value in got.values.items() if value is not None}),
 )
 MACHINE: dict[str, Key] = {
     "base_url": Key(_Later(_BaseUrl()), "Where unsubscribe links lead; https, or http for this machine itself."),

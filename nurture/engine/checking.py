@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from nurture.campaign import plan
 from nurture.campaign.cases import CampaignTest
-from nurture.campaign.declared import account_fields, lead_fields
+from nurture.campaign.condition import Condition, Field, walk
+from nurture.campaign.declared import account_fields, event_properties, lead_fields
 from nurture.campaign.plan import Plan
 from nurture.campaign.problems import Problem
 from nurture.campaign.project import Project, Shape
@@ -91,7 +92,7 @@ def _check_templates(
     uses: dict[str, list[_Use]] = {name: [] for name in names}
     found: list[Problem] = []
     for spec in read.specs.values():
-        known = _known(project, spec.entry if _by_event(spec) else _entry(project, spec.enter), spec)
+        known = _known(project, _entry(project, spec.enter), spec)
         for step in spec.every_step():
             match step.step:
                 case plan.Send() as send:
@@ -127,16 +128,24 @@ def _check(name: str, use: _Use, project: Project, templates: Mapping[str, str],
     )
 
 
-def _by_event(spec: CampaignSpec) -> bool:
-    return isinstance(spec.enter, plan.EnterEvent | plan.EnterStage)
-
-
 def _entry(project: Project, enter: plan.Enter) -> dict[str, Shape] | None:
-    """What the entry event may hold: nothing where no event opens the enrollment, anything (None) where the version
-    does not tell, or a person gives it."""
-    if isinstance(enter, plan.EnterMatch | plan.EnterDate | plan.EnterSchedule):
-        return {}
-    return None
+    """What the entry event may hold: nothing where no event opens the enrollment, anything (None) where a person gives
+    it or the event is not declared."""
+    match enter:
+        case plan.EnterEvent(event=event, where=where):
+            return event_properties(project, event, _forms(where))
+        case plan.EnterStage():
+            return event_properties(project, "stage.entered")
+        case plan.EnterManual():
+            return None
+    return {}
+
+
+def _forms(where: Condition | None) -> list[str]:
+    """The forms a `where` on `form.submitted` lets in."""
+    fields = [c for c in walk(where) if isinstance(c, Field) and c.path == ("form",)] if where is not None else []
+    values = [test.value for field in fields for test in field.tests if test.op in ("is", "in")]
+    return [str(one) for value in values for one in (value if isinstance(value, tuple) else (value,))]
 
 
 def _known(project: Project, entry: dict[str, Shape] | None, campaign: CampaignSpec | Plan | None) -> Known:
