@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from nurture.campaign.plan import Plan, Send
+from nurture.engine.competition import winners
 from nurture.engine.live import Live
 from nurture.engine.turn import Turn
 from nurture.engine.writing import Decided, write
@@ -32,9 +33,11 @@ BATCH = 1_000
 
 @dataclass
 class Pass:
-    """What lasts over the batches of one pass: who has had a late marketing mail (S21), who was decided (S20)."""
+    """What lasts over the batches of one pass: who has had a late marketing mail (S21), which templates had won when a
+    version was first met in it."""
 
     late: set[int] = field(default_factory=set)
+    winners: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
 
 
 def advance_batch(tx: Transaction, live: Live, scope: Scope, ran: Pass | None = None, limit: int = BATCH) -> int:
@@ -68,6 +71,7 @@ def advance(tx: Transaction, live: Live, rows: Sequence[tuple[Enrollment, dateti
 def _decide(turn: Turn, walking: Sequence[Walking], ran: Pass) -> list[Decided]:
     topics = {t for e, _, _ in walking for t in _topics(turn.live.plans[e.campaign, e.version])}
     people = consents.people(turn.tx, [e.lead for e, _, _ in walking])
+    _judge_competitions(turn, walking, ran)
     answers = _ask(turn, walking)
     underway = facts.underway(turn.tx, [e.id for e, _, _ in walking])
     cap = turn.live.project.cap
@@ -81,6 +85,13 @@ def _decide(turn: Turn, walking: Sequence[Walking], ran: Pass) -> list[Decided]:
         if any(isinstance(effect, Release) and effect.late for effect in decision.effects):
             ran.late.add(e.lead)
     return decided
+
+
+def _judge_competitions(turn: Turn, walking: Sequence[Walking], ran: Pass) -> None:
+    pairs = sorted({(e.campaign, e.version) for e, _, _ in walking} - ran.winners.keys())
+    now = max(now for _, now, _ in walking)
+    for pair in pairs:
+        ran.winners[pair] = winners(turn.tx, turn.live, [turn.live.plans[pair]], now).get(pair[0], {})
 
 
 def _topics(plan: Plan) -> set[str]:
@@ -110,6 +121,8 @@ def _facts(
         mail_underway=underway,
         paused="all" if everything or deployed.stands else ("marketing" if live.paused else ""),
         late_marketing_done=e.lead in ran.late,
+        test_mode=not live.reaches(turn.leads[e.lead].email),
+        winners=ran.winners.get((e.campaign, e.version), {}),
     )
 
 

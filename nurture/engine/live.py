@@ -5,7 +5,7 @@ Loaded once per generation (a deploy, a pause or a resume moves it on) and share
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -73,8 +73,13 @@ class Live:
     templates: dict[str, str]
     asker: Asker
     keyring: Keyring
+    allowed: Callable[[str], bool] | None = None  # of a staging guard: the addresses that mails may go to
     _facets: dict[Condition, frozenset[str]] = field(default_factory=dict)
     _watches: dict[tuple[str, str], Watch] = field(default_factory=dict)
+
+    def reaches(self, address: str | None) -> bool:
+        """Whether the staging guard, where there is one, lets mails to this address go."""
+        return self.allowed is None or (address is not None and self.allowed(address))
 
     def plan(self, campaign: str) -> Plan:
         """The live version's plan."""
@@ -196,8 +201,11 @@ class Live:
         return {key: plan.topic for key, plan in self.plans.items() if plan.topic and plan.on_withdrawal == "exit"}
 
 
-def load_live(tx: Transaction, keyring: Keyring, before: Live | None = None) -> Live | None:
-    """What is live now; `before` itself where nothing was deployed since; None where nothing ever was."""
+def load_live(
+    tx: Transaction, keyring: Keyring, before: Live | None = None, allowed: Callable[[str], bool] | None = None
+) -> Live | None:
+    """What is live now; `before` itself where nothing was deployed since; None where nothing ever was. `allowed` is the
+    staging guard's."""
     if before is not None and versions.generation(tx) == before.generation:
         return before
     deployment = versions.current(tx)
@@ -215,4 +223,5 @@ def load_live(tx: Transaction, keyring: Keyring, before: Live | None = None) -> 
         templates=versions.live_templates(tx),
         asker=Asker(deployment.project),
         keyring=keyring,
+        allowed=allowed,
     )

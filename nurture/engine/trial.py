@@ -132,8 +132,8 @@ def _refusals(told: Sequence[Line], names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _notices(told: Sequence[Line]) -> tuple[tuple[str, datetime], ...]:
-    """One a step, however many colleagues were told, and also where the lead of a test has no owner to tell: a test says
-    when a colleague is due a notice, `check` warns where nobody may be there to get it."""
+    """One a step, however many colleagues were told, and also where the lead of a test has no owner to tell: a test
+    says when a colleague is due a notice, `check` warns where nobody may be there to get it."""
     found = [line for line in told if line.what in ("notified", "not_notified")]
     # Its step's id is the template's name, or the written id that takes its place.
     return tuple((line.step or line.detail or "", line.at) for line in found)

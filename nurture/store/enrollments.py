@@ -12,11 +12,11 @@ from sqlalchemy import Row as SqlRow
 from sqlalchemy import Select, bindparam, func, or_, select, update
 
 from nurture.errors import LostRace
-from nurture.journey.effects import End
+from nurture.journey.effects import End, Record
 from nurture.journey.enrollment import Enrollment
-from nurture.store.database import Transaction, insert_returning_ids
+from nurture.store.database import Transaction, insert_returning_ids, insert_rows
 from nurture.store.scope import Scope
-from nurture.store.tables import campaigns, enrollments
+from nurture.store.tables import campaigns, decisions, enrollments
 
 OPEN = ("waiting", "parked")
 _NAMES = (
@@ -250,6 +250,59 @@ def outdated(tx: Transaction, campaign: str, version: str, lead_ids: Sequence[in
     c = enrollments.c
     query = _select().where(c.lead_id.in_(lead_ids), c.campaign == campaign, c.version != version, c.state.in_(OPEN))
     return [_read(row) for row in tx.execute(query.order_by(c.id))]
+
+
+# Records of a step that has happened, for good or in vain; the others say that it waits, or was passed over.
+_DONE = (
+    "released",
+    "refused",
+    "moved",
+    "move_refused",
+    "scored",
+    "set",
+    "tagged",
+    "untagged",
+    "deal_opened",
+    "deal_moved",
+    "notified",
+    "not_notified",
+    "assigned",
+    "not_assigned",
+    "consent_requested",
+    "consent_expired",
+    "answered",
+    "call_failed",
+    "enrolled",
+)
+
+
+def done_steps(tx: Transaction, ids: Sequence[int]) -> dict[int, set[str]]:
+    """By enrollment, the steps it has done so far, as recorded."""
+    found: dict[int, set[str]] = defaultdict(set)
+    c = decisions.c
+    query = select(c.enrollment_id, c.step).where(c.enrollment_id.in_(ids), c.what.in_(_DONE), c.step.is_not(None))
+    for enrollment, step in tx.execute(query.distinct()):
+        found[enrollment].add(step)
+    return found
+
+
+def record(tx: Transaction, said: Iterable[tuple[Enrollment, Record, datetime]]) -> None:
+    """Keep these lines of `why` outside a pass."""
+    rows = [
+        {
+            "lead_id": e.lead,
+            "enrollment_id": e.id,
+            "campaign": e.campaign,
+            "version": e.version,
+            "step": line.step,
+            "at": at,
+            "what": line.what,
+            "reason": line.reason,
+            "inputs": line.stored() or None,
+        }
+        for e, line, at in said
+    ]
+    insert_rows(tx, decisions, rows)
 
 
 def next_wake(tx: Transaction, lead_ids: Sequence[int]) -> list[tuple[int, datetime]]:

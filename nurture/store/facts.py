@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from nurture.campaign.project import Project
 from nurture.journey.facts import LeadFacts
 from nurture.journey.timing import zone_name
 from nurture.store.database import Transaction
-from nurture.store.tables import accounts, lead_stages, leads, messages
+from nurture.store.tables import accounts, enrollments, lead_stages, leads, messages
 
 BUILT_IN = ("email", "external_id", "first_name", "last_name", "name", "phone", "country", "locale", "source", "owner")
 
@@ -99,6 +99,52 @@ def nth_releases(tx: Transaction, lead_ids: Sequence[int], nth: int) -> dict[int
         .subquery()
     )
     return {r[0]: r[1] for r in tx.execute(select(ranked.c.lead_id, ranked.c.released_at).where(ranked.c.n == nth))}
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of one template in a competition."""
+
+    template: str
+    sent: int
+    clicked: int
+    goals: int
+
+
+def first_sent(tx: Transaction, campaign: str, steps: Sequence[str]) -> dict[str, datetime]:
+    """By step, when the first mail of it was released that was sent."""
+    c = messages.c
+    query = select(c.step, func.min(c.released_at)).where(*_sent(campaign, steps)).group_by(c.step)
+    return {row[0]: row[1] for row in tx.execute(query)}
+
+
+def tried(tx: Transaction, campaign: str, step: str, first: int, until: datetime | None) -> list[Tried]:
+    """What came of the first so many mails of this step, of those released until then; by template."""
+    m, e = messages.c, enrollments.c
+    ranked = (
+        select(
+            m.template,
+            m.clicked_at,
+            m.enrollment_id,
+            func.row_number().over(order_by=(m.released_at, m.id)).label("n"),
+        )
+        .where(*_sent(campaign, [step]), *([m.released_at <= until] if until is not None else []))
+        .subquery()
+    )
+    r = ranked.c
+    query = (
+        select(r.template, func.count(), func.count(r.clicked_at), func.count(case((e.state == "goal", 1))))
+        .select_from(ranked.outerjoin(enrollments, e.id == r.enrollment_id))
+        .where(r.n <= first)
+        .group_by(r.template)
+        .order_by(r.template)
+    )
+    return [Tried(*row) for row in tx.execute(query)]
+
+
+def _sent(campaign: str, steps: Sequence[str]) -> list[ColumnElement[bool]]:
+    c = messages.c
+    return [c.campaign == campaign, c.step.in_(steps), c.kind == "mail", c.state.in_(("sent", "unknown"))]
 
 
 def colleagues(tx: Transaction, account_ids: Sequence[int]) -> dict[int, list[int]]:
