@@ -21,7 +21,7 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """Campaign time that is the machine's time. A backward step of the wall clock stands still until it is caught up."""
+    """Campaign time that is the machine's. After a backward step of the wall clock it stands still until caught up."""
 
     def __init__(self) -> None:
         self._latest = datetime.min.replace(tzinfo=UTC)

@@ -60,7 +60,7 @@ class Endpoint:
             lifespan="off",
         )
         self._server = uvicorn.Server(config)
-        self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined,method-assign]
+        self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         self._task = asyncio.create_task(self._serve(self._server))
         while not self._server.started:
             if self._task.done():

@@ -83,8 +83,8 @@ def crossing(base: datetime, as_of: datetime, offset: Duration, zone: str, calen
     only a guess, to be proven or else searched for.
     """
     if offset.exact:
-        found = base - timedelta(seconds=offset.sign * offset.seconds)
-        return found if found > as_of else None
+        flip = base - timedelta(seconds=offset.sign * offset.seconds)
+        return flip if flip > as_of else None
     guess = calendar.shift(base, offset.negated(), zone)
     proven = guess > as_of and (
         calendar.shift(guess, offset, zone) >= base > calendar.shift(guess - TICK, offset, zone)

@@ -20,7 +20,7 @@ from nurture.store.batch import Columns, is_day
 from nurture.store.conditions_edges import NESTED_POLL, Anniversary, Crossing, Edge, Poll
 from nurture.store.conditions_values import Dialect, Sql, Value, any_of, plainly, text_of
 
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+_COMPARE: dict[str, Callable[[Any, Any], Sql]] = {
     "is": operator.eq,
     "before": operator.lt,
     "less_than": operator.lt,
@@ -183,7 +183,7 @@ class Tester:
         now, edge = need(NOW, "instant"), need(far, "instant")
         by_instant = and_(text > edge, text <= now) if last else and_(text >= now, text <= edge)
         days = [need(far, "day"), need(NOW, "day")] if last else [need(NOW, "day"), need(far, "day")]
-        return self._by_form(value, text.between(*days), by_instant)
+        return self._by_form(value, text.between(days[0], days[1]), by_instant)
 
     def _anniversary(self, value: Value, ahead: Duration, marks: list[tuple[Sql, Edge]]) -> Sql:
         """A later year's day, from today to `ahead`. 29 February is the 28th in other years (S14); an instant keeps its

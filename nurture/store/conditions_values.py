@@ -45,12 +45,25 @@ def text_of(value: str) -> Sql:
 class Value(Protocol):
     """Each part is NULL where the value is missing or of another kind; `present` is never NULL."""
 
-    present: Sql
-    text: Sql  # of a text, a number or a boolean, as JSON writes it
-    string: Sql  # of a text alone
-    number: Sql
-    truth: Sql  # boolean
-    instant: Sql | None  # a timestamp column, compared as such; None: dates are ISO text in `string`
+    @property
+    def present(self) -> Sql: ...
+    @property
+    def text(self) -> Sql:
+        """Of a text, a number or a boolean, as JSON writes it."""
+
+    @property
+    def string(self) -> Sql:
+        """Of a text alone."""
+
+    @property
+    def number(self) -> Sql: ...
+    @property
+    def truth(self) -> Sql:
+        """A boolean."""
+
+    @property
+    def instant(self) -> Sql | None:
+        """A timestamp column, compared as such; None: dates are ISO text in `string`."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from nurture.store.tables import consents, messages
 
 
 def mark_mail(tx: Transaction, lead: int, mail: str, what: str, at: datetime) -> dict[str, Any]:
-    """Mark the lead's latest sent mail of this name (template or step; "any") as opened, clicked, bounced or replied to;
-    what the event says of it, empty where there is no such mail."""
+    """Mark the lead's latest sent mail of this name (template or step; "any") as opened, clicked, bounced or replied
+    to; what the event says of it, empty where there is no such mail."""
     c = messages.c
     query = select(c.id, c.template, c.step, c.campaign).where(
         c.lead_id == lead, c.kind == "mail", c.state.in_(("sent", "unknown"))

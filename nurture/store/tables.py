@@ -31,19 +31,19 @@ def _key(**kwargs: Any) -> Any:
 
 
 def _ref(**kwargs: Any) -> Any:
-    return Field(sa_type=Id, **kwargs)  # type: ignore[call-overload]
+    return Field(sa_type=Id, **kwargs)
 
 
 def _instant(**kwargs: Any) -> Any:
-    return Field(sa_type=UTCDateTime, **kwargs)  # type: ignore[call-overload]
+    return Field(sa_type=UTCDateTime, **kwargs)
 
 
 def _json(**kwargs: Any) -> Any:
-    return Field(sa_type=Json, **kwargs)  # type: ignore[call-overload]
+    return Field(sa_type=Json, **kwargs)
 
 
 def _text(**kwargs: Any) -> Any:
-    return Field(sa_type=Text, **kwargs)  # type: ignore[call-overload]
+    return Field(sa_type=Text, **kwargs)
 
 
 # --- who we talk to ---------------------------------------------------------------------------------------------
@@ -133,7 +133,10 @@ class StageMoveRow(SQLModel, table=True):
     """History of stages; `cause` is rule, campaign, api, person or import."""
 
     __tablename__ = "stage_moves"
-    __table_args__ = (Index("ix_stage_moves_funnel", "funnel", "to_stage", "at"), Index("ix_stage_moves_lead_id", "lead_id", "at"))
+    __table_args__ = (
+        Index("ix_stage_moves_funnel", "funnel", "to_stage", "at"),
+        Index("ix_stage_moves_lead_id", "lead_id", "at"),
+    )
     id: int | None = _key()
     lead_id: int = _ref()
     funnel: str = _text()
@@ -157,8 +160,8 @@ class EventRow(SQLModel, table=True):
 
     __tablename__ = "events"
     __table_args__ = (
-        # (lead, name, at): with (name, lead, at) a cohort query did not end in 85 s. With `seq` conditions need not read
-        # the rows: half as many answers again a second.
+        # (lead, name, at): with (name, lead, at) a cohort query did not end in 85 s. With `seq` conditions need not
+        # read the rows: half as many answers again a second.
         Index("ix_events_lead_name_at", "lead_id", "name", "at", "seq"),
         Index("ix_events_new", "shard", "id", sqlite_where=text("seq IS NULL"), postgresql_where=text("seq IS NULL")),
     )
@@ -379,7 +382,13 @@ class TimerRow(SQLModel, table=True):
     __tablename__ = "timers"
     __table_args__ = (
         UniqueConstraint("lead_id", "kind", "owner", "key"),
-        Index("ix_timers_due", "shard", "due", sqlite_where=text("due IS NOT NULL"), postgresql_where=text("due IS NOT NULL")),
+        Index(
+            "ix_timers_due",
+            "shard",
+            "due",
+            sqlite_where=text("due IS NOT NULL"),
+            postgresql_where=text("due IS NOT NULL"),
+        ),
     )
     id: int | None = _key()
     lead_id: int = _ref()
@@ -402,8 +411,8 @@ class MatchRow(SQLModel, table=True):
 
 
 class SweepRow(SQLModel, table=True):
-    """A walk over all leads that a deploy asked for (arming dates and schedules, the baseline of a match), page by page;
-    moved on and deleted by the worker."""
+    """A walk over all leads that a deploy asked for (arming dates and schedules, the baseline of a match), page by
+    page; moved on and deleted by the worker."""
 
     __tablename__ = "sweeps"
     id: int | None = _key()
@@ -418,7 +427,10 @@ class DecisionRow(SQLModel, table=True):
     """Why: everything that was decided about a lead, with what it saw."""
 
     __tablename__ = "decisions"
-    __table_args__ = (Index("ix_decisions_lead_id", "lead_id", "id"), Index("ix_decisions_enrollment_id", "enrollment_id"))
+    __table_args__ = (
+        Index("ix_decisions_lead_id", "lead_id", "id"),
+        Index("ix_decisions_enrollment_id", "enrollment_id"),
+    )
     id: int | None = _key()
     lead_id: int = _ref()
     enrollment_id: int | None = _ref(default=None)
@@ -436,14 +448,21 @@ class DecisionRow(SQLModel, table=True):
 
 class MessageRow(SQLModel, table=True):
     """The outbox. `pending` by release (engine) · `claimed` by dispatch · `sending` by the wire gate, with an attempt
-    row · `sent`, `failed` by an outcome · back to `pending` by a retry or an ended lease · `unknown` by a drop after the
-    last dot or an ended lease, left only by policy or a person · `cancelled` by goal, exit, withdrawal, erasure, new
-    address."""
+    row · `sent`, `failed` by an outcome · back to `pending` by a retry or an ended lease · `unknown` by a drop after
+    the last dot or an ended lease, left only by policy or a person · `cancelled` by goal, exit, withdrawal, erasure,
+    new address."""
 
     __tablename__ = "messages"
     __table_args__ = (
         Index("uq_messages_key", "enrollment_id", "step", "visit", unique=True),
-        Index("ix_messages_pending", "lane", "due", "id", sqlite_where=text("state = 'pending'"), postgresql_where=text("state = 'pending'")),
+        Index(
+            "ix_messages_pending",
+            "lane",
+            "due",
+            "id",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
         Index(
             "ix_messages_leased",
             "lease_until",
@@ -466,7 +485,9 @@ class MessageRow(SQLModel, table=True):
     service: bool = False
     topic: str | None = _text(default=None)
     recipient: str | None = _text(default=None)  # of a notice; a mail takes the lead's address when it is claimed
-    options: dict[str, Any] = _json(default_factory=dict, nullable=False)  # subject, from, reply_to, utm, body of a call…
+    options: dict[str, Any] = _json(
+        default_factory=dict, nullable=False
+    )  # subject, from, reply_to, utm, a call's body…
     lane: str = _text(default="other")
     state: str = _text(default="pending")
     reason: str | None = _text(default=None)
