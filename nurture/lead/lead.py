@@ -35,7 +35,7 @@ BUILT_IN: Mapping[str, str] = {
     "owner": "owner",
 }
 _NOT_ATTRIBUTES = frozenset({"id", "created_at", "createdAt", "external_id", "account_id", "restricted"})
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?")
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
 def shard_of(lead: LeadId) -> int:
@@ -106,7 +106,7 @@ def _number(value: Any) -> Any:
     number = float(text)
     if not math.isfinite(number):
         return value
-    return int(text) if re.fullmatch(r"[+-]?\d{1,15}", text) else number
+    return int(text) if re.fullmatch(r"[+-]?[0-9]{1,15}", text) else number
 
 
 def _text(value: Any) -> Any:

@@ -83,7 +83,8 @@ async def test_e04_looking_changes_nothing(world: Endpoint, method: str) -> None
     with world.database.write() as tx:
         tx.execute(
             text(
-                "INSERT INTO consents (lead_id, topic, state, since, requests) VALUES (:l, 'letter', 'requested', :s, 1)"
+                "INSERT INTO consents (lead_id, topic, state, since, requests)"
+                " VALUES (:l, 'letter', 'requested', :s, 1)"
             ),
             {"l": pending, "s": "2026-03-02T09:00:00.000000Z"},
         )
@@ -93,17 +94,13 @@ async def test_e04_looking_changes_nothing(world: Endpoint, method: str) -> None
         world.links.confirm(pending, "letter", request_of(NOW)),
         world.links.form("guide", lead, {"seats": 4}),
     ]
-    before = (world.rows("consents"), world.rows("consent_ledger"), world.rows("suppressions"), world.rows("events"))
+    tables = ("consents", "consent_ledger", "suppressions", "events")
+    before = [world.rows(table) for table in tables]
     for url in urls:
         for _ in range(3):
             answer = await world.client.request(method, world.path(url))
             assert answer.status_code in (200, 204)
-    assert (
-        world.rows("consents"),
-        world.rows("consent_ledger"),
-        world.rows("suppressions"),
-        world.rows("events"),
-    ) == before
+    assert [world.rows(table) for table in tables] == before
 
 
 async def test_c15_two_presses_from_the_mail_to_done(world: Endpoint) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
 
 from nurture.campaign.project import Funnel, Project, Stage
+from nurture.errors import LostRace
 from nurture.lead.keyring import Keyring
 from nurture.lead.lead import shard_of
 from nurture.store import tables as t
@@ -246,3 +248,22 @@ def test_a_thousand_people_come_in_one_batch(db: Database) -> None:
     answers = say(db, *[identify(f"u{n % 500}", email=f"p{n % 500}@example.com", visits=n) for n in range(1000)])
     assert len({a.lead for a in answers}) == 500
     assert row(db, answers[0].lead)["attributes"] == {"visits": 500}
+
+
+def test_two_endpoints_that_meet_the_same_people_make_each_once(db: Database) -> None:
+    def come(start: int) -> None:
+        calls = [identify(f"u{n}", email=f"p{n}@example.com", **{f"by{start}": n}) for n in range(start, start + 60)]
+        for _ in range(20):
+            try:
+                say(db, *calls)
+            except LostRace:
+                continue
+            return
+        raise AssertionError("lost every race")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(come, (0, 20, 40, 0)))
+    assert count(db, t.leads) == 100
+    with db.read() as tx:
+        [attributes] = tx.execute(select(t.leads.c.attributes).where(t.leads.c.external_id == "u45")).scalars()
+    assert attributes == {"by0": 45, "by20": 45, "by40": 45}

@@ -1,0 +1,109 @@
+"""Scope by message class (trust C17), and what the law of a land allows (trust C11, C12)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from nurture.lead.permission import (
+    ALL,
+    JURISDICTION,
+    MARKETING,
+    NO_ADDRESS,
+    NO_CONSENT,
+    OK,
+    SUPPRESSED,
+    Standing,
+    judge_service,
+    judge_topic,
+)
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def standing(**changes: object) -> Standing:
+    values: dict[str, object] = {
+        "has_address": True,
+        "restricted": False,
+        "state": "granted",
+        "since": NOW - timedelta(days=1),
+        "basis": "consent",
+        "expires_at": None,
+        "scopes": (),
+        "country": None,
+    }
+    return Standing(**{**values, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "offers", "letter", "service"),
+    [
+        ((), OK, OK, OK),
+        (("topic:offers",), SUPPRESSED, OK, OK),
+        ((MARKETING,), SUPPRESSED, SUPPRESSED, OK),
+        ((ALL,), SUPPRESSED, SUPPRESSED, SUPPRESSED),
+        (("topic:offers", MARKETING), SUPPRESSED, SUPPRESSED, OK),
+    ],
+)
+def test_c17_scope_by_message_class(scopes: tuple[str, ...], offers: str, letter: str, service: str) -> None:
+    assert judge_topic("offers", "consent", standing(scopes=scopes), NOW) == offers
+    assert judge_topic("letter", "consent", standing(scopes=scopes), NOW) == letter
+    assert judge_service(True, False, scopes) == service
+
+
+@pytest.mark.parametrize("state", ["none", "requested", "withdrawn", "expired", "objected"])
+@pytest.mark.parametrize("basis", ["consent", "soft_opt_in", "legitimate_interest"])
+def test_c06_nothing_is_sent_without_a_granted_row(state: str, basis: str) -> None:
+    assert judge_topic("offers", basis, standing(state=state, basis=basis), NOW) == NO_CONSENT
+
+
+def test_c14_a_consent_ends_at_its_instant() -> None:
+    assert judge_topic("offers", "consent", standing(expires_at=NOW), NOW) == NO_CONSENT
+    assert judge_topic("offers", "consent", standing(expires_at=NOW + timedelta(seconds=1)), NOW) == OK
+
+
+def test_what_is_owed_may_be_refused() -> None:
+    assert judge_topic("orders", "service", standing(state="none"), NOW) == OK
+    assert judge_topic("orders", "service", standing(state="withdrawn"), NOW) == NO_CONSENT
+
+
+def test_the_missing_address_is_said_first() -> None:
+    assert judge_topic("offers", "consent", standing(has_address=False, state="none"), NOW) == NO_ADDRESS
+    assert judge_service(False, False, (ALL,)) == NO_ADDRESS
+
+
+def test_consent_is_asked_before_suppression() -> None:
+    assert judge_topic("offers", "consent", standing(state="withdrawn", scopes=(ALL,)), NOW) == NO_CONSENT
+
+
+def test_c28_a_restricted_lead_gets_nothing() -> None:
+    assert judge_topic("offers", "consent", standing(restricted=True), NOW) == SUPPRESSED
+    assert judge_service(True, True, ()) == SUPPRESSED
+
+
+@pytest.mark.parametrize(
+    ("country", "expected"),
+    [
+        ("US", OK),
+        (" us", OK),
+        ("DE", JURISDICTION),
+        ("CH", JURISDICTION),
+        (None, JURISDICTION),
+        ("Utopia", JURISDICTION),
+    ],
+)
+def test_c11_legitimate_interest_carries_no_mail_where_consent_is_asked(country: str | None, expected: str) -> None:
+    case = standing(basis="legitimate_interest", country=country)
+    assert judge_topic("offers", "legitimate_interest", case, NOW) == expected
+
+
+def test_c11_a_legitimate_interest_covers_the_countries_it_names() -> None:
+    case = standing(basis="legitimate_interest", country="US", countries=("AU",))
+    assert judge_topic("offers", "legitimate_interest", case, NOW) == JURISDICTION
+
+
+@pytest.mark.parametrize(("days", "expected"), [(729, OK), (730, JURISDICTION)])
+def test_c12_implied_consent_ends_after_two_years_in_canada(days: int, expected: str) -> None:
+    case = standing(basis="soft_opt_in", country="CA", since=NOW - timedelta(days=days))
+    assert judge_topic("offers", "soft_opt_in", case, NOW) == expected
