@@ -50,7 +50,7 @@ def import_file(
     from nurture.clock import WallClock
     from nurture.engine.imports import Order, run_import
 
-    read = _mapping(mapping)
+    read = read_mapping_file(mapping)
     with opened(project) as at:
         order = Order(
             kind=what.value,
@@ -64,7 +64,7 @@ def import_file(
         )
         if (trigger or enroll) and not dry_run:
             _agree(at, order, yes)
-        with _progress() as heard:
+        with progress() as heard:
             summary = run_import(at.database, replace(order, progress=heard))
     if as_json:
         print_json(_json(summary))
@@ -74,7 +74,7 @@ def import_file(
         raise typer.Exit(EXIT_USER)
 
 
-def _mapping(path: Path) -> RowMapping:
+def read_mapping_file(path: Path) -> RowMapping:
     from nurture.campaign.mapping import read_mapping
     from nurture.campaign.problems import ProjectProblems, errors
     from nurture.campaign.source import Findings, decode
@@ -114,7 +114,7 @@ def _agree(at: Opened, order: Order, yes: bool) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Any]:
+def progress() -> Iterator[Any]:
     """A bar on a terminal, a plain line now and then elsewhere; both on stderr."""
     if not sys.stderr.isatty():
         yield _plain_lines()
