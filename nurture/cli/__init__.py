@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from nurture.cli import check, db, imports, leads, report, running, schema, testing
+from nurture.cli import check, db, imports, leads, report, running, schema, simulating, testing
 from nurture.cli.console import chosen_before
 from nurture.cli.failures import guarded
 
@@ -51,6 +51,7 @@ WRITE, RUN, PEOPLE = "Write and rehearse", "Run", "Leads and data"
 
 app.command("check", rich_help_panel=WRITE)(check.check)
 app.command("test", rich_help_panel=WRITE)(testing.run_tests)
+app.command("simulate", rich_help_panel=WRITE)(simulating.simulate)
 app.command("schema", rich_help_panel=WRITE)(schema.schema)
 app.command("run", rich_help_panel=RUN)(running.run)
 app.command("worker", rich_help_panel=RUN)(running.worker)

@@ -53,13 +53,25 @@ class Verdict:
         return not self.differences
 
 
-def run(project: Project, plan: Plan, test: CampaignTest) -> Verdict:
-    """Play one test alone, with its campaign deployed at its start, and compare."""
+@dataclass(frozen=True)
+class Players:
+    """What a test puts on the stage: one lead, what happens to it, from when until when. `zone` is the lead's."""
+
+    cast: Cast
+    script: tuple[Scripted, ...]
+    start: datetime
+    until: datetime
+    zone: str
+
+
+def players(project: Project, campaign: str, test: CampaignTest) -> Players:
+    """The lead of a test, with durations turned into instants."""
     start = read_moment(test.start.text, project.zone)
     assert start is not None
     zone = str(test.lead.fields.get("timezone") or project.zone)
     script = [
-        Scripted(instant(e.at, start, zone), 0, e.name, _properties(plan, e.name, e.properties)) for e in test.events
+        Scripted(instant(e.at, start, zone), 0, e.name, _properties(campaign, e.name, e.properties))
+        for e in test.events
     ]
     cast = Cast(
         fields={"source": None, **test.lead.fields},
@@ -71,16 +83,21 @@ def run(project: Project, plan: Plan, test: CampaignTest) -> Verdict:
         deals=[Deal(0, d.pipeline, d.stage, amount=d.amount, opened_at=start, outcome=d.outcome) for d in test.deals],
         external_id=str(test.lead.fields["external_id"]) if test.lead.fields.get("external_id") else None,
     )
-    with Rehearsal(project, {plan.campaign: plan}, start, answers=test.answers) as stage:
-        until = instant(test.until, start, zone)
-        stage.play([cast], script, until)
+    return Players(cast, tuple(script), start, instant(test.until, start, zone), zone)
+
+
+def run(project: Project, plan: Plan, test: CampaignTest) -> Verdict:
+    """Play one test alone, with its campaign deployed at its start, and compare."""
+    on = players(project, plan.campaign, test)
+    with Rehearsal(project, {plan.campaign: plan}, on.start, answers=test.answers) as stage:
+        stage.play([on.cast], on.script, on.until)
         with stage.database.read() as tx:
-            actual = _read(tx, project, plan, stage, until, written_ids(plan))
-    return Verdict(test, actual, start, tuple(_compare(test, actual, start, zone)), reached(actual.lines))
+            actual = _read(tx, project, plan, stage, on.until, written_ids(plan))
+    return Verdict(test, actual, on.start, tuple(_compare(test, actual, on.start, on.zone)), reached(actual.lines))
 
 
-def _properties(plan: Plan, name: str, properties: Mapping[str, object]) -> Mapping[str, object]:
-    return {"campaign": plan.campaign, **properties} if name == "enroll" else properties
+def _properties(campaign: str, name: str, properties: Mapping[str, object]) -> Mapping[str, object]:
+    return {"campaign": campaign, **properties} if name == "enroll" else properties
 
 
 def instant(at: Instant, start: datetime, zone: str) -> datetime:
