@@ -30,6 +30,7 @@ _LOADED = [
     for name in ("id", "external_id", "email", "canonical", "address_hash", *_COLUMNS, "account_id", "attributes")
 ]
 Key = tuple[str, str]  # kind and value of an identity
+_PAGE = 2_000  # values a query
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +122,36 @@ def upsert_leads(
 ) -> list[Resolved]:
     """Make these calls true, in order, and say for each whom it meant. Raises LostRace where another transaction wrote
     one of these people first: nothing is to be kept then, the whole transaction is to be tried again."""
-    batch = _Batch(tx, calls, keyring)
-    answers = [batch.take(call) for call in calls]
+    known = _known_at_once(tx, calls)
+    rest = [call for call, lead in zip(calls, known, strict=True) if lead is None]
+    if not rest:
+        return [Resolved(lead) for lead in known if lead is not None]
+    batch = _Batch(tx, rest, keyring)
+    answers = [batch.take(call) for call in rest]
     batch.write(project, now)
-    return [answer(batch) for answer in answers]
+    resolved = iter(answer(batch) for answer in answers)
+    return [Resolved(lead) if lead is not None else next(resolved) for lead in known]
+
+
+def _known_at_once(tx: Transaction, calls: Sequence[LeadCall]) -> list[LeadId | None]:
+    """The leads of a batch in which every call only names one id, as most batches of events do: one or two queries, no
+    rows of leads. Nothing in such a batch can join two leads, so what is known stays what it is."""
+    if not all(call.silent and call.lead is None and bool(call.external) != bool(call.anonymous) for call in calls):
+        return [None] * len(calls)
+    keys = [("external", call.external) if call.external else ("anonymous", call.anonymous or "") for call in calls]
+    found = _leads_of(tx, set(keys))
+    return [found.get(key) for key in keys]
+
+
+def _leads_of(tx: Transaction, keys: set[Key]) -> dict[Key, LeadId]:
+    c = identities.c
+    found: dict[Key, LeadId] = {}
+    for kind in ("external", "anonymous"):
+        values = [value for k, value in keys if k == kind]
+        for start in range(0, len(values), _PAGE):
+            query = select(c.value, c.lead_id).where(c.kind == kind, c.value.in_(values[start : start + _PAGE]))
+            found.update(((kind, row[0]), row[1]) for row in tx.execute(query))
+    return found
 
 
 class _Batch:
@@ -144,14 +171,7 @@ class _Batch:
     def _load(self, calls: Sequence[LeadCall]) -> None:
         keys = {key for call in calls for key in _keys(call)}
         mails = {canonical_address(mail) for call in calls if (mail := call.columns.get("email"))}
-        found: dict[Key, int] = {}
-        for kind in ("external", "anonymous"):
-            values = [value for k, value in keys if k == kind]
-            if values:
-                query = select(identities.c.value, identities.c.lead_id).where(
-                    identities.c.kind == kind, identities.c.value.in_(values)
-                )
-                found.update(((kind, row[0]), row[1]) for row in self._tx.execute(query))
+        found = _leads_of(self._tx, keys)
         ids = {call.lead for call in calls if call.lead is not None}
         people = self._load_rows(set(found.values()) | ids, mails, locked=not all(call.silent for call in calls))
         self._people = {key: people[lead] for key, lead in found.items() if lead in people}
