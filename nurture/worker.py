@@ -11,8 +11,8 @@ import contextlib
 import fcntl
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -92,22 +92,32 @@ class Worker:
 
     async def once(self) -> int:
         """Do all that is due now and end; how many items were played and messages taken up."""
+        done = 0
+        async with self.by_hand() as turn:
+            while round_ := await turn():
+                done += round_
+        return done
+
+    @asynccontextmanager
+    async def by_hand(self) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+        """A worker that does nothing by itself. Each call plays what is due and sends what is pending, and says how
+        much that was: 0 where nothing is left to do now, or `stop` was called."""
         with alone(self.app.database):
             journal = self._start()
             transport = self.app.transport()
-            self._dispatch = self.app.dispatch(self.name, journal, transport)
-            done = 0
+            dispatch = self._dispatch = self.app.dispatch(self.name, journal, transport)
+
+            async def turn() -> int:
+                if self._stop.is_set():
+                    return 0
+                played = await asyncio.to_thread(self._passes.run, self.app.clock.now())
+                return played + await dispatch.run()
+
             try:
-                while not self._stop.is_set():
-                    round_ = await asyncio.to_thread(self._passes.run, self.app.clock.now())
-                    round_ += await self._dispatch.run()
-                    done += round_
-                    if not round_:
-                        break
+                yield turn
             finally:
                 await transport.aclose()
                 journal.close()
-            return done
 
     def _start(self) -> Journal:
         """What must hold before the first mail: a safe interpreter, our schema, the claims of the dead taken over."""
