@@ -55,7 +55,7 @@ def show(lead: LeadArgument, as_json: JsonOption = False, project: ProjectOption
     import msgspec
 
     from nurture.cli.opening import opened
-    from nurture.store.leads import find_lead
+    from nurture.store.identities import find_lead
     from nurture.store.profile import read_profile
 
     with opened(project) as at, at.database.read() as tx:

@@ -21,6 +21,7 @@ from nurture.lead.address import AddressRefused, canonical_address, check_addres
 from nurture.lead.keyring import Keyring
 from nurture.lead.lead import LeadId, field_name, shard_of
 from nurture.store.database import Transaction, insert_returning_ids, insert_rows
+from nurture.store.identities import Key, leads_of
 from nurture.store.merging import merge_rows
 from nurture.store.tables import identities, leads
 
@@ -29,8 +30,6 @@ _LOADED = [
     leads.c[name]
     for name in ("id", "external_id", "email", "canonical", "address_hash", *_COLUMNS, "account_id", "attributes")
 ]
-Key = tuple[str, str]  # kind and value of an identity
-_PAGE = 2_000  # values a query
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,30 +92,6 @@ class _Person:
             self.dirty.add(column)
 
 
-def find_lead(tx: Transaction, ref: str) -> LeadId | None:
-    """The lead meant by an address, an external id or an id, asked in this order; the id of a merged lead finds the one
-    it went into."""
-    if "@" in ref:
-        found = tx.execute(select(leads.c.id).where(leads.c.canonical == canonical_address(ref))).scalar()
-        if found is not None:
-            return int(found)
-    query = select(identities.c.lead_id).where(identities.c.kind == "external", identities.c.value == ref)
-    found = tx.execute(query).scalar()
-    if found is not None:
-        return int(found)
-    return present_lead(tx, int(ref)) if ref.isascii() and ref.isdigit() and len(ref) < 16 else None
-
-
-def present_lead(tx: Transaction, lead: LeadId) -> LeadId | None:
-    """The lead with this id, or the one it was merged into; None where it was erased or never was. Links in old mails
-    hold the id of then (trust C16)."""
-    found = tx.execute(select(leads.c.id).where(leads.c.id == lead)).scalar()
-    if found is None:
-        query = select(identities.c.lead_id).where(identities.c.kind == "lead", identities.c.value == str(lead))
-        found = tx.execute(query).scalar()
-    return None if found is None else int(found)
-
-
 def upsert_leads(
     tx: Transaction, calls: Sequence[LeadCall], *, project: Project, keyring: Keyring, now: datetime
 ) -> list[Resolved]:
@@ -139,19 +114,8 @@ def _known_at_once(tx: Transaction, calls: Sequence[LeadCall]) -> list[LeadId | 
     if not all(call.silent and call.lead is None and bool(call.external) != bool(call.anonymous) for call in calls):
         return [None] * len(calls)
     keys = [("external", call.external) if call.external else ("anonymous", call.anonymous or "") for call in calls]
-    found = _leads_of(tx, set(keys))
+    found = leads_of(tx, set(keys))
     return [found.get(key) for key in keys]
-
-
-def _leads_of(tx: Transaction, keys: set[Key]) -> dict[Key, LeadId]:
-    c = identities.c
-    found: dict[Key, LeadId] = {}
-    for kind in ("external", "anonymous"):
-        values = [value for k, value in keys if k == kind]
-        for start in range(0, len(values), _PAGE):
-            query = select(c.value, c.lead_id).where(c.kind == kind, c.value.in_(values[start : start + _PAGE]))
-            found.update(((kind, row[0]), row[1]) for row in tx.execute(query))
-    return found
 
 
 class _Batch:
@@ -171,7 +135,7 @@ class _Batch:
     def _load(self, calls: Sequence[LeadCall]) -> None:
         keys = {key for call in calls for key in _keys(call)}
         mails = {canonical_address(mail) for call in calls if (mail := call.columns.get("email"))}
-        found = _leads_of(self._tx, keys)
+        found = leads_of(self._tx, keys)
         ids = {call.lead for call in calls if call.lead is not None}
         people = self._load_rows(set(found.values()) | ids, mails, locked=not all(call.silent for call in calls))
         self._people = {key: people[lead] for key, lead in found.items() if lead in people}

@@ -17,8 +17,8 @@ from nurture.errors import StoreUnavailable
 from nurture.lead.consent import ALL_MARKETING, Action, ConsentRefused, Declaration, Proof
 from nurture.lead.lead import LeadId
 from nurture.store.database import Transaction
+from nurture.store.identities import find_lead
 from nurture.store.keys import Key
-from nurture.store.leads import find_lead
 from nurture.store.profile import read_profile
 from nurture.web.access import Keys, Refused
 from nurture.web.services import Services

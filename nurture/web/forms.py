@@ -17,7 +17,7 @@ from nurture.lead.address import AddressRefused, check_address
 from nurture.lead.consent import Proof
 from nurture.lead.lead import BUILT_IN, LeadId
 from nurture.mail.links import Purpose
-from nurture.store.leads import present_lead
+from nurture.store.identities import present_lead
 from nurture.web.access import client_address, network_of
 from nurture.web.bodies import LONGEST_FORM, Unpackable, read_body, read_fields
 from nurture.web.page import Pages, by_locale, topic_words

@@ -19,7 +19,7 @@ from nurture.lead.consent import ALL_MARKETING, TRACKING, Action, Declaration, P
 from nurture.lead.lead import LeadId
 from nurture.store.consents import Person, people
 from nurture.store.database import Transaction
-from nurture.store.leads import present_lead
+from nurture.store.identities import present_lead
 from nurture.store.profile import locale_of
 from nurture.web.access import client_address
 from nurture.web.services import Services

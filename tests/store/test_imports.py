@@ -22,7 +22,7 @@ from nurture.lead.consent import Declaration, Proof
 from nurture.lead.keyring import Keyring
 from nurture.store import tables as t
 from nurture.store.database import Database
-from nurture.store.leads import find_lead
+from nurture.store.identities import find_lead
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 PROJECT = Project(

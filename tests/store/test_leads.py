@@ -15,7 +15,8 @@ from nurture.lead.keyring import Keyring
 from nurture.lead.lead import shard_of
 from nurture.store import tables as t
 from nurture.store.database import Database, insert_rows
-from nurture.store.leads import LeadCall, Resolved, find_lead, present_lead, upsert_leads
+from nurture.store.identities import find_lead, present_lead
+from nurture.store.leads import LeadCall, Resolved, upsert_leads
 from tests.store.people import World
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
