@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from nurture.engine import consent, deals, stages
+from nurture.engine.recording import is_late
 from nurture.engine.turn import Turn
 from nurture.journey.timing import read_moment
 from nurture.lead.consent import Declaration, Proof
@@ -44,12 +45,14 @@ def take(turn: Turn, told: Sequence[Told]) -> None:
             plain = []
             _take(turn, t)
         else:
-            plain.append(_happening(t))
+            plain.append(_happening(turn, t))
     store_events(turn.tx, plain)
 
 
-def _happening(t: Told) -> Happening:
-    return Happening(t.lead, t.name, t.at or t.now, t.now, t.properties, source="script")
+def _happening(turn: Turn, t: Told) -> Happening:
+    at = t.at or t.now
+    late = is_late(at, turn.live.project, t.now)
+    return Happening(t.lead, t.name, at, t.now, t.properties, fact=late, source="script")
 
 
 def _take(turn: Turn, t: Told) -> None:
@@ -74,13 +77,13 @@ def _take(turn: Turn, t: Told) -> None:
             turn.flush()
         case "mail", ("opened" | "clicked" | "bounced" | "replied"):
             found = marks.mark_mail(turn.tx, t.lead, str(t.properties.get("mail") or "any"), what, t.at or t.now)
-            store_events(turn.tx, [_happening(replace(t, properties={**t.properties, **found}))])
+            store_events(turn.tx, [_happening(turn, replace(t, properties={**t.properties, **found}))])
         case "deal", _:
             _deal(turn, t, what)
         case "enroll", _:
-            store_events(turn.tx, [_happening(replace(t, name="enroll.requested"))])
+            store_events(turn.tx, [_happening(turn, replace(t, name="enroll.requested"))])
         case _:
-            store_events(turn.tx, [_happening(t)])
+            store_events(turn.tx, [_happening(turn, t)])
 
 
 def _consent(turn: Turn, t: Told, what: str) -> None:
@@ -119,7 +122,7 @@ def submit_form(turn: Turn, t: Told) -> None:
     if fields:
         change_fields(turn, t.lead, fields, t.now)
         turn.flush()
-    store_events(turn.tx, [_happening(replace(t, name=FORM_SUBMITTED))])
+    store_events(turn.tx, [_happening(turn, replace(t, name=FORM_SUBMITTED))])
 
 
 def _deal(turn: Turn, t: Told, what: str) -> None:
