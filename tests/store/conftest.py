@@ -7,6 +7,7 @@ drops it. Where no server answers the PostgreSQL half is skipped, and says so.
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,8 @@ def postgres_url() -> Iterator[str]:
     try:
         with admin.connect() as connection:
             connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0"))
+            # Nothing here has to outlive the server.
+            connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
     except OperationalError:
         pytest.skip("no PostgreSQL server answers at NURTURE_TEST_POSTGRES")
     yield url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
@@ -47,17 +50,37 @@ def _postgres(postgres_url: str) -> Iterator[Database]:
     database.close()
 
 
+@pytest.fixture(scope="session")
+def _sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with every table, to be copied: that takes a tenth of making them."""
+    path = tmp_path_factory.mktemp("fresh") / "nurture.db"
+    database = open_database(f"sqlite:///{path}", durable=False)
+    metadata.create_all(database.engine)
+    database.close()
+    return path
+
+
+# TRUNCATE of all tables takes 0.1–0.6 s, this 10 ms.
+_EMPTY = """
+DO $$ DECLARE found record; BEGIN
+    {deletes}
+    FOR found IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL LOOP
+        PERFORM setval(quote_ident(found.sequencename), 1, false);
+    END LOOP;
+END $$
+"""
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def db(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """An empty database with every table, on each of the two in turn."""
     if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("_sqlite_file"), tmp_path / "nurture.db")
         database = open_database(f"sqlite:///{tmp_path / 'nurture.db'}", durable=False)
-        metadata.create_all(database.engine)
         yield database
         database.close()
         return
     database = request.getfixturevalue("_postgres")
     yield database
-    names = ", ".join(table.name for table in metadata.sorted_tables)
     with database.write() as tx:
-        tx.exec_driver_sql(f"TRUNCATE {names} RESTART IDENTITY")
+        tx.exec_driver_sql(_EMPTY.format(deletes=" ".join(f"DELETE FROM {t.name};" for t in metadata.sorted_tables)))
