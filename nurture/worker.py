@@ -62,6 +62,10 @@ class Worker:
         """Take up nothing new; what is under way is finished."""
         self._stop.set()
 
+    def stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stop.is_set()
+
     async def stopped(self) -> None:
         """Wait until `stop` is called."""
         await self._stop.wait()
