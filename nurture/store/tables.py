@@ -58,6 +58,8 @@ class LeadRow(SQLModel, table=True):
         Index("ix_leads_account_id", "account_id"),
         Index("ix_leads_shard", "shard", "id"),
         Index("ix_leads_address_hash", "address_hash"),
+        # Links in mails hold the id for ever: after an erasure nobody else may get it.
+        {"sqlite_autoincrement": True},
     )
     id: int | None = _key()
     shard: int = 0
@@ -470,6 +472,7 @@ class MessageRow(SQLModel, table=True):
             postgresql_where=text("state IN ('claimed', 'sending')"),
         ),
         Index("ix_messages_lead_released", "lead_id", "released_at"),
+        {"sqlite_autoincrement": True},  # links and envelope senders hold the id
     )
     id: int | None = _key()
     lead_id: int | None = _ref(default=None)

@@ -323,6 +323,7 @@ def upgrade() -> None:
         sa.Column("changed_at", UTCDateTime(), nullable=False),
         sa.Column("restricted", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_leads")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_leads_account_id", "leads", ["account_id"], unique=False)
     op.create_index("ix_leads_address_hash", "leads", ["address_hash"], unique=False)
@@ -373,6 +374,7 @@ def upgrade() -> None:
         sa.Column("replied_at", UTCDateTime(), nullable=True),
         sa.Column("answer", Json, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_messages_lead_released", "messages", ["lead_id", "released_at"], unique=False)
     op.create_index(
