@@ -146,8 +146,9 @@ class Ingest:
         for left in range(_RACES - 1, -1, -1):
             counts: Counter[str] = Counter()
             try:
+                rules = self.rules()  # before the transaction: reading it may need one of its own
                 with self.database.write() as tx:
-                    receipts = record(tx, said, self.rules(), self.clock.now(), counts)
+                    receipts = record(tx, said, rules, self.clock.now(), counts)
                 break
             except LostRace:
                 if not left:

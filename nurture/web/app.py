@@ -6,6 +6,7 @@ It answers with and without the path of `base_url`, because a proxy may strip it
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -20,6 +21,7 @@ from nurture.web.api import create_api
 from nurture.web.forms import FormRoutes
 from nurture.web.health import HealthRoutes
 from nurture.web.ingest import IngestRoutes
+from nurture.web.live import LiveRules
 from nurture.web.page import Pages
 from nurture.web.personal import Personal
 from nurture.web.public import PublicRoutes
@@ -28,6 +30,7 @@ from nurture.web.services import Services
 
 def create_app(services: Services, more: Sequence[BaseRoute] = ()) -> Starlette:
     """The app over these services; `more` are routes of other parts (dashboard, webhooks), asked before REST."""
+    services = replace(services, rules=LiveRules(services.rules))
     pages, keys = Pages(), Keys(services.database, services.clock)
     personal = Personal(services)
     handlers = _handlers(services, pages)
