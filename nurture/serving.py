@@ -54,6 +54,7 @@ class Endpoint:
             log_level="warning",
             access_log=False,  # paths hold tokens
             server_header=False,
+            proxy_headers=False,  # web.access judges whose word on addresses is taken (trust C3)
             date_header=True,
             timeout_graceful_shutdown=GRACE,
             timeout_keep_alive=20,
