@@ -1,0 +1,56 @@
+# The words of this project; `make` alone prints them. Only Python 3.11 or later is needed to start.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+# Two at a time halves the wait; a file's tests stay together, so that its servers start once.
+PYTEST_ARGS ?= -n 2 --dist loadfile
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check lint format bench lock clean
+
+help: ## print this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
+	  || grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST)
+
+venv: $(STAMP) ## make .venv and install what the lock names
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or later is needed; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(STAMP) ## run the example shop for real, from cart to mail to funnel; KEEP=1 leaves it up
+	@$(PY) -m nurture.demo $(if $(KEEP),--keep)
+
+test: $(STAMP) ## run every test; those on PostgreSQL where a server answers
+	$(PY) -m pytest $(PYTEST_ARGS) $(ARGS)
+
+check: lint test ## lint, types, layers, then every test
+
+lint: $(STAMP) ## style, format, types and layers, without tests
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+format: $(STAMP) ## let ruff order imports and lay out the code
+	$(PY) -m ruff check --fix --select I .
+	$(PY) -m ruff format .
+
+bench: $(STAMP) ## measure speed against the goals, one benchmark after another; takes a while
+	@set -e; for file in benchmarks/p[0-9]*.py; do echo "== $$file"; $(PY) $$file; done
+
+lock: ## renew requirements.lock from pyproject.toml, with the newest that fits
+	$(PYTHON) -m venv .lock
+	.lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.lock/bin/uv lock --quiet --upgrade
+	.lock/bin/uv export --quiet --frozen --no-emit-project --all-extras --no-annotate --no-header \
+	  --format requirements-txt --output-file requirements.lock
+	rm -rf .lock
+
+clean: ## remove what was made here, the environment too
+	rm -rf $(VENV) .lock .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
