@@ -67,9 +67,17 @@ def no_errors(problems: Iterable[Problem]) -> None:
         raise AssertionError("\n".join(found))
 
 
-def project(more: str = "", config: str = CONFIG) -> Project:
-    """The shop, with further sections of config.yaml."""
-    reading = read_project(("config.yaml", config + textwrap.dedent(more)))
+def project(more: str = "") -> Project:
+    """The shop; sections of config.yaml in `more` take the place of its own."""
+    more = textwrap.dedent(more)
+    given = {line.partition(":")[0] for line in more.splitlines() if line[:1].isalpha()}
+    kept, keep = [], True
+    for line in CONFIG.splitlines():
+        if line[:1].isalpha():
+            keep = line.partition(":")[0] not in given
+        if keep:
+            kept.append(line)
+    reading = read_project(("config.yaml", "\n".join(kept) + "\n" + more))
     no_errors(reading.problems)
     return reading.project
 
@@ -196,13 +204,18 @@ class Site:
     live: Live | None = None
 
     def deploy(
-        self, *campaigns: str, at: str | timedelta = "0h", templates: Mapping[str, Mapping[str, str]] | None = None
+        self,
+        *campaigns: str,
+        at: str | timedelta = "0h",
+        templates: Mapping[str, Mapping[str, str]] | None = None,
+        sweep: bool = True,
     ) -> None:
         """Make these the live campaigns; the sweeps it asks for are walked."""
         shop, now = project(self.more), instant(at)
         with self.db.write() as tx:
             deploy.deploy(tx, shop, plans(shop, *campaigns), templates or {}, now)
-        self.sweep(at)
+        if sweep:
+            self.sweep(at)
 
     def sweep(self, at: str | timedelta) -> None:
         now = instant(at)
