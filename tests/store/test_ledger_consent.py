@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,8 @@ from nurture.campaign.duration import Duration
 from nurture.campaign.project import Project, Topic
 from nurture.engine.confirming import request_of
 from nurture.engine.consent import Answer, Changed, ConsentRules, Unchanged, address_changed, change
+from nurture.engine.recording import record
+from nurture.engine.segment import Said, read_call
 from nurture.lead.consent import ALL_MARKETING, Action, By, ConsentRefused, Declaration, Proof
 from nurture.lead.keyring import Keyring
 from nurture.store import tables as t
@@ -21,6 +24,7 @@ from nurture.store.consents import people
 from nurture.store.database import Database
 from nurture.store.leads import LeadCall, upsert_leads
 from nurture.store.ledger import entries_of
+from nurture.store.ledger_check import verify
 from nurture.store.suppressions import scopes
 from tests.store.people import World
 
@@ -372,3 +376,19 @@ def test_s29_what_waits_is_made_anew(office: Office) -> None:
     with office.db.read() as tx:
         c = t.messages.c
         assert tx.execute(select(c.state, c.mail_id, c.body)).all() == [("pending", None, None)]
+
+
+def test_s27_signing_in_joins_both_persons_proofs(db: Database) -> None:
+    office = Office(db)
+    office.say("grant", "offers")
+    with db.write() as tx:
+        [visitor] = upsert_leads(tx, [LeadCall(anonymous="a1")], project=PROJECT, keyring=KEYRING, now=NOW)
+        said = Declaration(visitor.lead, "offers", "withdraw", "person", "person", NOW, Proof(method="page"))
+        change(tx, [said], RULES, NOW)
+        call = read_call(b'{"userId": "u1", "anonymousId": "a1"}', "identify")
+        assert isinstance(call, Said)
+        record(tx, [(call, "api")], RULES, NOW, Counter())
+    assert office.state("offers") == "withdrawn"
+    assert sorted(office.entries()) == [("granted", "offers"), ("merged", None), ("refused", "offers")]
+    with db.read() as tx:
+        assert verify(tx, KEYRING) == []
