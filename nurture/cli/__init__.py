@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from nurture.cli import check, db, imports, leads, report, running, schema, simulating, testing
+from nurture.cli import check, db, deploying, imports, leads, pausing, report, running, schema, simulating, testing
 from nurture.cli.console import chosen_before
 from nurture.cli.failures import guarded
 
@@ -53,9 +53,14 @@ app.command("check", rich_help_panel=WRITE)(check.check)
 app.command("test", rich_help_panel=WRITE)(testing.run_tests)
 app.command("simulate", rich_help_panel=WRITE)(simulating.simulate)
 app.command("schema", rich_help_panel=WRITE)(schema.schema)
+app.command("plan", rich_help_panel=RUN)(deploying.plan)
+app.command("deploy", rich_help_panel=RUN)(deploying.deploy)
+app.command("versions", rich_help_panel=RUN)(deploying.versions)
 app.command("run", rich_help_panel=RUN)(running.run)
 app.command("worker", rich_help_panel=RUN)(running.worker)
 app.command("serve", rich_help_panel=RUN)(running.serve)
+app.command("pause", rich_help_panel=RUN)(pausing.pause)
+app.command("resume", rich_help_panel=RUN)(pausing.resume)
 app.add_typer(db.app, name="db", rich_help_panel=RUN)
 app.command("import", rich_help_panel=PEOPLE)(imports.import_file)
 app.add_typer(leads.app, name="leads", rich_help_panel=PEOPLE)
