@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from nurture.app import App
 
 PortOption = Annotated[int, typer.Option("--port", help="Port of the endpoint.", min=1, max=65535)]
-HostOption = Annotated[str, typer.Option("--host", help="Address to listen on; only this machine unless told otherwise.")]
+HostOption = Annotated[str, typer.Option("--host", help="Address to listen on; this machine only by default.")]
 
 
 def run(port: PortOption = 8025, host: HostOption = "127.0.0.1", project: ProjectOption = None) -> None:

@@ -18,9 +18,9 @@ ERASED = "erased"
 
 
 def erase(turn: Turn, lead: int, actor: str, now: datetime) -> None:
-    """Take a lead out. Pending messages are cancelled, enrollments end, everything that names the person is removed; the
-    address stays suppressed by its keyed hash, so that no import brings the person back. A mail on the wire goes out and
-    its outcome is kept without the person."""
+    """Take a lead out. Pending messages are cancelled, enrollments end, everything that names the person is removed;
+    the address stays suppressed by its keyed hash, so that no import brings the person back. A mail on the wire goes
+    out, and its outcome is kept without the person."""
     turn.load([lead])
     address_hash = erasing.address_of(turn.tx, lead)
     leave(turn, [(e, ERASED, now) for e in enrollments.open_of(turn.tx, [lead])])
