@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from nurture.mail.links import Links
 from nurture.mail.outcome import default_rules
 from nurture.mail.provider import provider_of
 from nurture.settings import Settings, load_settings
-from nurture.store import migrate, suppressions
+from nurture.store import keys, migrate, suppressions
 from nurture.store.database import Database, open_database
 
 JOURNALS = ".nurture"  # beside config.yaml: the wire journals of this machine's workers
@@ -51,9 +52,12 @@ class App:
     def keyring(self) -> Keyring:
         return Keyring(self.settings.secrets)
 
-    @property
+    @cached_property
     def links(self) -> Links:
-        return Links(self.settings.base_url, self.settings.secrets)
+        """Makes and reads links, those of secrets long gone too where they take consent back (trust C16)."""
+        with self.database.read() as tx:
+            kept = keys.kept_link_keys(tx)
+        return Links(self.settings.base_url, self.settings.secrets, kept=kept)
 
     @property
     def journals(self) -> Path:
@@ -77,6 +81,7 @@ class App:
         migrate.check(self.database)
         with self.database.write() as tx:
             suppressions.guard(tx, self.keyring, machine_now())
+            keys.keep_link_keys(tx, self.links.keys_to_keep())
 
     def passes(self) -> Passes:
         return Passes(self.database, self.keyring)

@@ -1,16 +1,17 @@
-"""What is done every now and then: heartbeats, consents that ran out."""
+"""What is done every now and then: heartbeats, consents that ran out, keys of events long past."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from nurture.clock import machine_now
 from nurture.engine import consent
 from nurture.engine.consent import ConsentRules
 from nurture.lead.consent import Declaration, Proof
-from nurture.store import consents, health
+from nurture.store import consents, events, health
 from nurture.store.database import Database
 
+KEYS_KEPT = timedelta(days=30)  # how long a replay of an event is known as one (trust R14 asks for 24 h)
 _PAGE = 500
 
 
@@ -18,6 +19,7 @@ def run(database: Database, rules: ConsentRules, worker: str, now: datetime) -> 
     """Say that this worker lives, and write down which consents have run out."""
     with database.write() as tx:
         health.beat(tx, worker, machine_now())
+        events.forget_keys(tx, machine_now() - KEYS_KEPT)
     while expire_consents(database, rules, now):
         pass
 

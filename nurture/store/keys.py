@@ -12,8 +12,8 @@ from datetime import datetime
 from sqlalchemy import select, update
 
 from nurture.errors import UserError
-from nurture.store.database import Transaction, insert_returning_ids
-from nurture.store.tables import api_keys
+from nurture.store.database import Transaction, insert_returning_ids, insert_rows
+from nurture.store.tables import api_keys, kept_keys
 
 # ingest: events and traits · read: leads · consent: declarations · leads: moves · erase: erasure · admin: all of it
 SCOPES = ("ingest", "read", "consent", "leads", "erase", "admin")
@@ -104,3 +104,15 @@ def _key(row: Sequence[object]) -> Key:
 
 def _digest(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8")).hexdigest()
+
+
+def keep_link_keys(tx: Transaction, wanted: Sequence[str]) -> list[str]:
+    """Have these kept for ever; all that are kept, sorted."""
+    kept = {row[0] for row in tx.execute(select(kept_keys.c.key))}
+    insert_rows(tx, kept_keys, [{"key": key} for key in wanted if key not in kept])
+    return sorted(kept | set(wanted))
+
+
+def kept_link_keys(tx: Transaction) -> list[str]:
+    """All keys that are kept, sorted."""
+    return sorted(row[0] for row in tx.execute(select(kept_keys.c.key)))

@@ -19,9 +19,10 @@ class Permission:
     topics: dict[str, str]
 
 
-def standing(person: Person, topic: str) -> Standing:
+def standing(project: Project, person: Person, topic: str) -> Standing:
     """What is known of this person for this topic, as `lead.permission` judges it."""
     consent = person.consents.get(topic)
+    declared = project.topics.get(topic)
     return Standing(
         has_address=person.email is not None,
         restricted=person.restricted,
@@ -31,6 +32,7 @@ def standing(person: Person, topic: str) -> Standing:
         expires_at=consent.expires_at if consent else None,
         scopes=person.scopes,
         country=person.country,
+        countries=declared.countries if declared else (),
     )
 
 
@@ -42,7 +44,7 @@ def permit(project: Project, person: Person, topics: Iterable[str], now: datetim
             topic: judge_topic(
                 topic,
                 project.topics[topic].basis if topic in project.topics else "consent",
-                standing(person, topic),
+                standing(project, person, topic),
                 now,
             )
             for topic in topics

@@ -587,6 +587,14 @@ class KeyRow(SQLModel, table=True):
     used_at: datetime | None = _instant(default=None)
 
 
+class KeptKeyRow(SQLModel, table=True):
+    """Derived keys that verify what takes consent back, kept for ever: a link in an old mail outlives its secret
+    (trust C16). They sign nothing else and do not give away the secrets."""
+
+    __tablename__ = "kept_keys"
+    key: str = _text(primary_key=True)
+
+
 class ImportRow(SQLModel, table=True):
     """How far an import of one file with one mapping has come, so that it resumes."""
 
@@ -642,5 +650,6 @@ deals = DealRow.__table__  # type: ignore[attr-defined]
 deal_moves = DealMoveRow.__table__  # type: ignore[attr-defined]
 team_turns = TurnRow.__table__  # type: ignore[attr-defined]
 api_keys = KeyRow.__table__  # type: ignore[attr-defined]
+kept_keys = KeptKeyRow.__table__  # type: ignore[attr-defined]
 imports = ImportRow.__table__  # type: ignore[attr-defined]
 workers = WorkerRow.__table__  # type: ignore[attr-defined]

@@ -277,6 +277,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("fingerprint", name=op.f("uq_imports_fingerprint")),
     )
     op.create_table(
+        "kept_keys",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_kept_keys")),
+    )
+    op.create_table(
         "lead_scores",
         sa.Column("lead_id", Id, nullable=False),
         sa.Column("score", sa.Text(), nullable=False),
