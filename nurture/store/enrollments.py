@@ -222,7 +222,8 @@ def wake_each(tx: Transaction, at: Mapping[int, datetime], held: str) -> None:
 def wake_paused(tx: Transaction, campaign: str | None, now: datetime) -> int:
     """A pause is lifted: who stood because of it is looked at now, in one campaign or in all; how many."""
     c = enrollments.c
-    stood = c.held.is_(None) | (c.held == "pause")
+    # A webhook's answer is awaited until `wake`, long after `due`: that is no pause.
+    stood = c.held.is_(None) | c.held.in_(("pause", "wait", "event"))
     statement = update(enrollments).where(c.state == "waiting", stood, c.due <= now, c.wake > now)
     if campaign is not None:
         statement = statement.where(c.campaign == campaign)
@@ -233,7 +234,7 @@ def renew(tx: Transaction, entries: Mapping[int, dict[str, Any]]) -> None:
     """The entry event came again for these open enrollments with a key: later mails show the present state (S11)."""
     if entries:
         c = enrollments.c
-        statement = update(enrollments).where(c.id == bindparam("b_id"), c.state.in_(OPEN))
+        statement = update(enrollments).where(c.id == bindparam("b_id"), or_(*(c.state == s for s in OPEN)))
         rows = [{"b_id": enrollment, "b_entry": entry} for enrollment, entry in entries.items()]
         tx.execute(statement.values(entry=bindparam("b_entry", type_=c.entry.type), revision=c.revision + 1), rows)
 

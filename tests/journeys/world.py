@@ -276,6 +276,18 @@ class Site:
             turn.flush()
         return len(claimed)
 
+    def on_the_wire(self) -> None:
+        """What is pending is being said to its server right now."""
+        with self.db.write() as tx:
+            tx.execute(messages.update().where(messages.c.state == "pending").values(state="sending"))
+
+    def arrives(self, at: str | timedelta, state: str = "sent") -> None:
+        """The server has answered for what is on the wire."""
+        with self.db.write() as tx:
+            ids = list(tx.execute(messages.select().where(messages.c.state == "sending")).scalars())
+            tx.execute(messages.update().where(messages.c.id.in_(ids)).values(state="pending"))
+        assert self.send(at, state) == len(ids)
+
     def run(self, at: str | timedelta) -> None:
         """A pass, and everything that it released leaves at once, until all is quiet."""
         for _ in range(50):
