@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 
 from nurture.store.database import Transaction, insert_rows
 from nurture.store.scope import Scope
@@ -19,11 +19,18 @@ from nurture.store.tables import attempts, enrollments, leads, messages
 MAIL, NOTICE, CONFIRM, CALL = "mail", "notice", "confirm", "call"
 ENDED_ON_THE_WIRE = "the worker ended while it was on the wire"
 UNDERWAY = ("pending", "claimed", "sending")
+UNSENT = ("pending", "claimed")
+TAKEN = ("claimed", "sending")
 
 
 def insert(tx: Transaction, rows: Sequence[dict[str, Any]]) -> None:
     """Put messages into the outbox. One with the same (enrollment, step, visit) cannot be there: the key is unique."""
     insert_rows(tx, messages, rows)
+
+
+def _in(*states: str) -> ColumnElement[bool]:
+    """In one of these states, for statements run for many rows at once: SQLAlchemy expands `IN` for one only."""
+    return or_(*(messages.c.state == state for state in states))
 
 
 def cancel(tx: Transaction, reasons: Mapping[int, str]) -> int:
@@ -33,7 +40,7 @@ def cancel(tx: Transaction, reasons: Mapping[int, str]) -> int:
     c = messages.c
     statement = (
         update(messages)
-        .where(c.enrollment_id == bindparam("b_enrollment"), c.state.in_(("pending", "claimed")))
+        .where(c.enrollment_id == bindparam("b_enrollment"), _in(*UNSENT))
         .values(state="cancelled", reason=bindparam("b_reason"), fence=c.fence + 1, lease_until=None)
     )
     rows = [{"b_enrollment": e, "b_reason": reason} for e, reason in reasons.items()]
@@ -173,7 +180,7 @@ def hold(tx: Transaction, held: Sequence[tuple[int, int, datetime | None, str]])
     c = messages.c
     tx.execute(
         update(messages)
-        .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), c.state.in_(("claimed", "sending")))
+        .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), _in(*TAKEN))
         .values(
             state=bindparam("b_state"),
             reason=bindparam("b_reason"),
@@ -200,7 +207,7 @@ def give_back(tx: Transaction, claims: Sequence[tuple[int, int]], due: datetime 
     c = messages.c
     tx.execute(
         update(messages)
-        .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), c.state.in_(("claimed", "sending")))
+        .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), _in(*TAKEN))
         .values(
             state="pending",
             lease_until=None,
@@ -216,7 +223,7 @@ def renew(tx: Transaction, claims: Sequence[tuple[int, int]], lease_until: datet
         c = messages.c
         tx.execute(
             update(messages)
-            .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), c.state.in_(("claimed", "sending")))
+            .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), _in(*TAKEN))
             .values(lease_until=bindparam("b_lease", type_=c.lease_until.type)),
             [{"b_id": message, "b_fence": fence, "b_lease": lease_until} for message, fence in claims],
         )
