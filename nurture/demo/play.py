@@ -193,7 +193,9 @@ class Play:
             paths = letter.paths(self.base_url)
             does = reaction(person, self._marketing[person.id], paths)
             if does is not None:
-                self._plan(letter.at + does.after, Answer(letter.at + does.after, person, does, letter, _way(does, paths)))
+                self._plan(
+                    letter.at + does.after, Answer(letter.at + does.after, person, does, letter, _way(does, paths))
+                )
 
 
 def _call(it: Happening) -> dict[str, Any]:

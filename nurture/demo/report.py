@@ -159,7 +159,9 @@ def _panel(world: World, now: datetime, tally: Tally) -> Group:
     head.add_row(Text(f"{now:%a %d %B %Y, %H:%M}", style="bold"), ProgressBar(total=1.0, completed=done, width=width))
     counts = Table.grid(padding=(0, 2))
     counts.add_row(Text("people", style="dim"), _counts(_SHOWN, tally.happened))
-    counts.add_row(Text("mails", style="dim"), _counts([(n or "–", n) for n in sorted(tally.languages)], tally.languages))
+    counts.add_row(
+        Text("mails", style="dim"), _counts([(n or "–", n) for n in sorted(tally.languages)], tally.languages)
+    )
     counts.add_row(Text("answers", style="dim"), _counts(_REACTIONS, tally.reactions))
     return Group(head, counts)
 
