@@ -99,7 +99,7 @@ class TestShift:
         work = workdays(window, Project(holidays={"ours": ("2026-03-03", "not a date")}))
         assert shift(at("03-02 09:00"), d("1bd"), ZURICH, workdays=work) == at("03-04 09:00")
 
-    @pytest.mark.parametrize("length", ["90000y", "99999999999w", "999999999999h"])
+    @pytest.mark.parametrize("length", ["90000y", "999999999w", "999999999h"])
     def test_beyond_the_calendar_it_is_the_last_instant_and_nothing_is_raised(self, length: str) -> None:
         assert shift(at("03-02 09:00"), d(length), ZURICH) == FUTURE
 
