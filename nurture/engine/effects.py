@@ -61,7 +61,8 @@ def _messages(turn: Turn, done: Iterable[Done]) -> Iterable[dict[str, Any]]:
                     options = {"channel": effect.channel} if effect.channel else {}
                     row = _row(turn, e, effect, now, "notice", address) | {"options": options}
                     # One row a colleague: the step's key holds for the first, the others add their number.
-                    yield row | {"template": effect.template, "step": effect.step if not n else f"{effect.step}@{n}"}
+                    named = {"template": effect.template, "template_hash": turn.live.templates.get(effect.template)}
+                    yield row | named | {"step": effect.step if not n else f"{effect.step}@{n}"}
             case does.CallWebhook():
                 row = _row(turn, e, effect, now, "call", None) | {"lane": f"webhook:{effect.webhook}"}
                 yield row | {"options": {"webhook": effect.webhook, "body": effect.body}, "expires_at": effect.until}
