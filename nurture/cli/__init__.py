@@ -12,7 +12,21 @@ from typing import Annotated
 
 import typer
 
-from nurture.cli import check, db, deploying, imports, leads, pausing, report, running, schema, simulating, testing
+from nurture.cli import (
+    check,
+    db,
+    deploying,
+    enrolling,
+    imports,
+    leads,
+    pausing,
+    report,
+    running,
+    schema,
+    simulating,
+    testing,
+    why,
+)
 from nurture.cli.console import chosen_before
 from nurture.cli.failures import guarded
 
@@ -63,6 +77,12 @@ app.command("pause", rich_help_panel=RUN)(pausing.pause)
 app.command("resume", rich_help_panel=RUN)(pausing.resume)
 app.add_typer(db.app, name="db", rich_help_panel=RUN)
 app.command("import", rich_help_panel=PEOPLE)(imports.import_file)
+app.command("enroll", rich_help_panel=PEOPLE)(enrolling.enroll)
+app.command("why", rich_help_panel=PEOPLE)(why.why)
+leads.app.command("move")(enrolling.move)
+leads.app.command("tag")(enrolling.tag)
+leads.app.command("untag")(enrolling.untag)
+leads.app.command("assign")(enrolling.assign)
 app.add_typer(leads.app, name="leads", rich_help_panel=PEOPLE)
 app.add_typer(report.app, name="report", rich_help_panel=PEOPLE)
 

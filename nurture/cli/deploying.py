@@ -55,11 +55,12 @@ def _ready(project: Path | None, *, create: bool) -> Iterator[_Ready]:
     if wrong:
         raise ProjectProblems(wrong)
     database = open_database(database_url(folder, os.environ))
-    if not create and database.path is not None and not database.path.exists():
+    unmade = database.path is not None and not database.path.exists()
+    if unmade and not create:
         database = open_database("sqlite://")  # looking makes no file
     try:
         made = None
-        if (create or database.path is None) and migrate.present(database) is None:
+        if (create or unmade) and migrate.present(database) is None:
             made = migrate.upgrade(database)[1]
         migrate.check(database)
         yield _Ready(folder, language.project, checked, folder.templates, database, made)
