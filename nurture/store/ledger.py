@@ -105,6 +105,8 @@ def forget(tx: Transaction, lead: LeadId, said: Declaration, keyring: Keyring, n
 def _continue(tx: Transaction, lead: LeadId, entry: Entry, owner: LeadId | None, keyring: Keyring) -> None:
     query = select(_heads).where(_heads.c.lead_id == lead).order_by(_heads.c.subject).with_for_update()
     heads = [Head(r["subject"], r["lead_id"], r["entries"], r["hash"]) for r in tx.execute(query).mappings()]
+    if not heads:
+        return  # nothing was ever said by or about this person
     before = {head.subject: _digest(head) for head in heads}
     rows = [_next_row(head, entry, keyring) for head in heads]
     insert_rows(tx, consent_ledger, rows)
