@@ -1,0 +1,44 @@
+"""One worker's pass over a shop, in a process of its own: `python benchmarks/one_pass.py FOLDER`.
+
+Prints JSON: mails sent, seconds from the first look at the database to the last settled outcome, processor seconds of
+the same stretch, and the largest resident memory of the whole process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import resource
+import sys
+import time
+from pathlib import Path
+
+import structlog
+import uvloop
+from sqlalchemy import text
+
+from nurture.app import App, open_app
+from nurture.worker import Worker
+
+
+async def play(app: App) -> tuple[float, float]:
+    worker = Worker(app)
+    began, worked = time.perf_counter(), time.process_time()
+    await worker.once()
+    return time.perf_counter() - began, time.process_time() - worked
+
+
+def main() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    app = open_app(Path(sys.argv[1]), {})
+    took, worked = uvloop.run(play(app))
+    with app.database.read() as tx:
+        found = tx.execute(text("SELECT state, count(*) FROM messages GROUP BY state"))
+        states = {state: count for state, count in found}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"states": states, "seconds": took, "processor_s": worked, "peak_mb": peak}))
+
+
+if __name__ == "__main__":
+    main()
