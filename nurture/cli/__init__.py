@@ -14,11 +14,14 @@ import typer
 
 from nurture.cli import (
     check,
+    consent,
     db,
     deploying,
     enrolling,
     imports,
+    keys,
     leads,
+    outbox,
     pausing,
     report,
     running,
@@ -75,6 +78,8 @@ app.command("worker", rich_help_panel=RUN)(running.worker)
 app.command("serve", rich_help_panel=RUN)(running.serve)
 app.command("pause", rich_help_panel=RUN)(pausing.pause)
 app.command("resume", rich_help_panel=RUN)(pausing.resume)
+app.add_typer(outbox.app, name="outbox", rich_help_panel=RUN)
+app.add_typer(keys.app, name="keys", rich_help_panel=RUN)
 app.add_typer(db.app, name="db", rich_help_panel=RUN)
 app.command("import", rich_help_panel=PEOPLE)(imports.import_file)
 app.command("enroll", rich_help_panel=PEOPLE)(enrolling.enroll)
@@ -84,6 +89,7 @@ leads.app.command("tag")(enrolling.tag)
 leads.app.command("untag")(enrolling.untag)
 leads.app.command("assign")(enrolling.assign)
 app.add_typer(leads.app, name="leads", rich_help_panel=PEOPLE)
+app.add_typer(consent.app, name="consent", rich_help_panel=PEOPLE)
 app.add_typer(report.app, name="report", rich_help_panel=PEOPLE)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 
 from nurture.store.database import Transaction
-from nurture.store.tables import enrollments, lead_stages, leads, messages, templates
+from nurture.store.tables import consent_ledger, enrollments, lead_stages, leads, messages, templates
 
 _OPEN = ("waiting", "parked")
 
@@ -62,3 +62,14 @@ def count_in_stage(tx: Transaction, stage: str) -> int:
 def live_template_hashes(tx: Transaction) -> dict[str, str]:
     """The live hash of every template, by name."""
     return {row[0]: row[1] for row in tx.execute(select(templates.c.name, templates.c.hash).where(templates.c.live))}
+
+
+def message_state(tx: Transaction, message: int) -> str | None:
+    """The state of a message; None where there is none of that id."""
+    state: str | None = tx.execute(select(messages.c.state).where(messages.c.id == message)).scalar()
+    return state
+
+
+def count_ledger(tx: Transaction) -> int:
+    """How many entries the consent ledger has."""
+    return tx.execute(select(func.count()).select_from(consent_ledger)).scalar() or 0
