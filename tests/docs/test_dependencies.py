@@ -1,0 +1,69 @@
+"""What is imported is declared, what is declared is used, and the lock holds hashes and no addresses."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from tests.docs.pages import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = (ROOT / "requirements.lock").read_text()
+# Used without an import of ours: by uvicorn, zoneinfo, Starlette's forms, the database's address.
+UNSEEN = {"httptools", "uvloop", "tzdata", "python-multipart", "psycopg"}
+
+
+def plain(requirement: str) -> str:
+    return re.split(r"[\[<>=!~; ]", requirement)[0].lower().replace("_", "-")
+
+
+def imported(folder: str) -> set[str]:
+    found: set[str] = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            found.update(_roots(node))
+    return found - set(sys.stdlib_module_names) - {"nurture", "tests"}
+
+
+def _roots(node: ast.AST) -> Iterable[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name.split(".")[0] for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        return [node.module.split(".")[0]]
+    return []
+
+
+def distributions(modules: Iterable[str]) -> set[str]:
+    known = packages_distributions()
+    return {plain(known[module][0]) if module in known else module for module in modules}
+
+
+CORE = {plain(requirement) for requirement in PROJECT["dependencies"]}
+EXTRAS = {plain(r) for name in ("postgres", "mjml") for r in PROJECT["optional-dependencies"][name]}
+
+
+def test_what_the_package_imports_is_declared() -> None:
+    assert distributions(imported("nurture")) - CORE - EXTRAS == set()
+
+
+def test_what_is_declared_is_used() -> None:
+    assert CORE - distributions(imported("nurture")) - UNSEEN == set()
+
+
+def test_the_lock_names_every_dependency_with_its_hashes() -> None:
+    locked = {plain(line) for line in LOCK.splitlines() if re.match(r"[a-z]", line)}
+    wanted = {plain(r) for group in PROJECT["optional-dependencies"].values() for r in group} | CORE
+    assert wanted - locked - {"nurture"} == set()
+    entries = re.split(r"^(?=[a-z])", LOCK, flags=re.MULTILINE)[1:]
+    assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+
+
+def test_the_lock_holds_no_address() -> None:
+    assert "://" not in LOCK
+    assert "index-url" not in LOCK
+    assert not Path(ROOT / "uv.lock").exists() or "uv.lock" in (ROOT / ".gitignore").read_text()
