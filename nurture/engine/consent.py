@@ -18,7 +18,7 @@ from nurture.engine.confirming import Confirming, Mailing
 from nurture.journey.timing import shift, zone_name
 from nurture.lead.consent import (
     ALL_MARKETING,
-    TRACKING,
+    PURPOSES,
     Action,
     ConsentRefused,
     Declaration,
@@ -107,7 +107,7 @@ class _Act:
         if said.topic == ALL_MARKETING:
             return self._leave_all(person, said)
         spec = self.rules.project.topics.get(said.topic)
-        if spec is None and said.topic not in TRACKING and said.topic not in person.consents:
+        if spec is None and said.topic not in PURPOSES and said.topic not in person.consents:
             return ConsentRefused(f"there is no topic '{said.topic}'")
         return self._one(person, said, spec)
 
@@ -161,7 +161,7 @@ class _Act:
         self._emit(person, said, verdict.state)
 
     def _withdrawn(self, person: Person, said: Declaration) -> None:
-        if said.topic in TRACKING:
+        if said.topic in PURPOSES:
             return
         reason = f"withdrew {said.topic}"
         if person.address_hash:
@@ -171,7 +171,7 @@ class _Act:
 
     def _readmit(self, person: Person, topic: str) -> None:
         """The person agreed again: this topic is open; what `marketing` closed besides stays closed, topic by topic."""
-        if person.address_hash is None or topic in TRACKING:
+        if person.address_hash is None or topic in PURPOSES:
             return
         if person.scopes.pop(TOPIC_SCOPE + topic, None):
             self._lift.append((person.address_hash, TOPIC_SCOPE + topic))
@@ -185,7 +185,7 @@ class _Act:
 
     def _topics(self, person: Person) -> list[str]:
         known = [*self.rules.project.topics, *person.consents]
-        return [topic for topic in dict.fromkeys(known) if topic not in TRACKING and topic != ALL_MARKETING]
+        return [topic for topic in dict.fromkeys(known) if topic not in PURPOSES and topic != ALL_MARKETING]
 
     def _leave_all(self, person: Person, said: Declaration) -> Answer:
         """All marketing: one entry, every topic closed, those of today and those of later (the suppression)."""

@@ -25,6 +25,9 @@ def half_life_seconds(half_life: Duration | None) -> float:
 def add_points(turn: Turn, earned: Iterable[tuple[int, str, float, datetime]]) -> None:
     """Add (lead, score, points, at) to the scores; conditions see them at once."""
     earned = list(earned)
+    turn.load(e[0] for e in earned)
+    silent = {n for n, lead in turn.leads.items() if lead.unprofiled or lead.restricted}  # trust C28
+    earned = [e for e in earned if e[0] not in silent]
     if not earned:
         return
     standing = scores.load(turn.tx, sorted({e[0] for e in earned}))

@@ -45,6 +45,7 @@ class Standing(msgspec.Struct, frozen=True):
     scopes: Collection[str]
     country: str | None
     countries: Collection[str] = ()  # of a legitimate interest: the only ones the project claims it in
+    paused_until: datetime | None = None  # the person wants a rest: as a suppression of marketing that ends by itself
 
 
 def judge_service(has_address: bool, restricted: bool, scopes: Collection[str]) -> str:
@@ -63,6 +64,8 @@ def judge_topic(topic: str, basis: str, standing: Standing, now: datetime) -> st
     if not owed and (standing.state != "granted" or expired):
         return NO_CONSENT
     if standing.restricted or not {ALL, MARKETING, TOPIC_SCOPE + topic}.isdisjoint(standing.scopes):
+        return SUPPRESSED
+    if standing.paused_until is not None and standing.paused_until > now:
         return SUPPRESSED
     return JURISDICTION if _forbidden(standing, now) else OK
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sqlalchemy import Alias, and_, case, func, literal, not_, or_, true
+from sqlalchemy import Alias, and_, case, false, func, literal, not_, or_, true
 
 from nurture.campaign import condition as c
 from nurture.campaign.duration import Duration
@@ -97,7 +97,9 @@ def score(frame: Frame, name: str, at: Context) -> Sql:
     total = dialect.rounded(total)
     if score.at_most is not None:
         total = case((total > score.at_most, literal(float(score.at_most))), else_=total)
-    return total
+    # Who objected to profiling has no score, whatever conditions hold (GDPR 21, trust C28).
+    silent = or_(func.coalesce(frame.lead.c.unprofiled, true()), func.coalesce(frame.lead.c.restricted, true()))
+    return case((silent, literal(0.0)), else_=total)
 
 
 def consented(frame: Frame, topic: str) -> Sql:
@@ -121,7 +123,10 @@ def consented(frame: Frame, topic: str) -> Sql:
         block.c.address_hash == frame.lead.c.address_hash,
         block.c.scope.in_(("all", "marketing", f"topic:{topic}")),
     )
-    return and_(granted, not_(blocked), not_(func.coalesce(frame.lead.c.restricted, true())))
+    paused = frame.lead.c.paused_until
+    frame.tester.edges.append((paused, Crossing(NOW)))
+    resting = func.coalesce(paused > frame.as_of(), false())
+    return and_(granted, not_(blocked), not_(resting), not_(func.coalesce(frame.lead.c.restricted, true())))
 
 
 def has_deal(frame: Frame, condition: c.DealIs) -> Sql:

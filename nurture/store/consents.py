@@ -42,6 +42,8 @@ class Person:
     zone: str | None
     locale: str | None
     restricted: bool
+    unprofiled: bool = False
+    paused_until: datetime | None = None
     consents: dict[str, Consent] = field(default_factory=dict)
     scopes: dict[str, str] = field(default_factory=dict)
 
@@ -49,7 +51,10 @@ class Person:
 _CONSENT = [
     consents.c[n] for n in ("lead_id", "topic", "state", "since", "basis", "expires_at", "requests", "requested_at")
 ]
-_PERSON = [leads.c[n] for n in ("id", "email", "address_hash", "country", "zone", "locale", "restricted")]
+_PERSON = [
+    leads.c[n]
+    for n in ("id", "email", "address_hash", "country", "zone", "locale", "restricted", "unprofiled", "paused_until")
+]
 
 
 def people(tx: Transaction, lead_ids: Sequence[LeadId], *, locked: bool = False) -> dict[LeadId, Person]:

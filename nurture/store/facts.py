@@ -30,6 +30,7 @@ class KnownLead:
     address_hash: str | None
     account: int | None
     restricted: bool
+    unprofiled: bool
     facts: LeadFacts
     stages: dict[str, str] = field(default_factory=dict)
 
@@ -45,12 +46,15 @@ def load_leads(tx: Transaction, project: Project, lead_ids: Sequence[int]) -> di
         c.address_hash,
         c.account_id,
         c.restricted,
+        c.unprofiled,
         c.created_at,
         c.attributes,
         *built_in,
     ).where(c.id.in_(lead_ids))
     found: dict[int, KnownLead] = {}
-    for id_, shard, zone, address_hash, account, restricted, created_at, attributes, *known in tx.execute(query):
+    for id_, shard, zone, address_hash, account, restricted, unprofiled, created_at, attributes, *known in tx.execute(
+        query
+    ):
         values: dict[str, Any] = dict(zip(BUILT_IN, known, strict=True))
         stages: dict[str, str] = {}
         facts = LeadFacts(
@@ -63,7 +67,16 @@ def load_leads(tx: Transaction, project: Project, lead_ids: Sequence[int]) -> di
             created_at=created_at,
         )
         found[id_] = KnownLead(
-            id_, shard, facts.zone or "UTC", values["email"], address_hash, account, restricted, facts, stages
+            id_,
+            shard,
+            facts.zone or "UTC",
+            values["email"],
+            address_hash,
+            account,
+            restricted,
+            unprofiled,
+            facts,
+            stages,
         )
     stood = select(lead_stages.c.lead_id, lead_stages.c.funnel, lead_stages.c.stage)
     for lead, funnel, stage in tx.execute(stood.where(lead_stages.c.lead_id.in_(lead_ids))):

@@ -20,6 +20,7 @@ from nurture.store.tables import (
     decisions,
     enrollments,
     events,
+    hits,
     identities,
     lead_scores,
     lead_stages,
@@ -43,13 +44,14 @@ def merge_rows(tx: Transaction, keep: LeadId, drop: LeadId, project: Project, no
     _timers(tx, keep, drop)
     for table in (events, messages):
         _repoint(tx, table, keep, drop, shard=shard_of(keep))
-    for table in (deals, decisions, stage_moves, identities):
+    for table in (deals, decisions, stage_moves, identities, hits):
         _repoint(tx, table, keep, drop)
     _stages(tx, keep, drop, project)
     _scores(tx, keep, drop, project)
     _consents(tx, keep, drop)
     _absent(tx, lead_tags, lead_tags.c.tag, keep, drop)
     _absent(tx, matches, matches.c.campaign, keep, drop)
+    _rights(tx, keep, drop)
     tx.execute(insert(identities).values(kind="lead", value=str(drop), lead_id=keep))
     tx.execute(delete(leads).where(leads.c.id == drop))
 
@@ -172,3 +174,15 @@ def _consents(tx: Transaction, keep: LeadId, drop: LeadId) -> None:
             best = pair[1]
         tx.execute(delete(consents).where(consents.c.lead_id.in_((keep, drop)), consents.c.topic == topic))
         tx.execute(insert(consents).values(**{**best, "lead_id": keep}))
+
+
+def _rights(tx: Transaction, keep: LeadId, drop: LeadId) -> None:
+    """What either asked for holds for both: restriction, no profiling, the longer pause."""
+    c = leads.c
+    pair = tx.execute(select(c.restricted, c.unprofiled, c.paused_until).where(c.id.in_((keep, drop)))).all()
+    values = {
+        "restricted": any(row.restricted for row in pair),
+        "unprofiled": any(row.unprofiled for row in pair),
+        "paused_until": max((row.paused_until for row in pair if row.paused_until is not None), default=None),
+    }
+    tx.execute(update(leads).where(c.id == keep).values(**values))

@@ -33,6 +33,7 @@ def standing(project: Project, person: Person, topic: str) -> Standing:
         scopes=person.scopes,
         country=person.country,
         countries=declared.countries if declared else (),
+        paused_until=person.paused_until,
     )
 
 

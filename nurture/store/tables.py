@@ -81,6 +81,8 @@ class LeadRow(SQLModel, table=True):
     created_at: datetime = _instant()
     changed_at: datetime = _instant()
     restricted: bool = False  # GDPR 18: kept, not used; set and lifted by the privacy commands
+    unprofiled: bool = False  # objected to profiling (GDPR 21): no score; moved with the topic `profiling`
+    paused_until: datetime | None = _instant(default=None)  # no marketing before; set by the preference centre
 
 
 class IdentityRow(SQLModel, table=True):
@@ -270,6 +272,20 @@ class SuppressionRow(SQLModel, table=True):
     scope: str = _text(primary_key=True)
     reason: str = _text()
     at: datetime = _instant()
+
+
+class PrivacyActionRow(SQLModel, table=True):
+    """Who did what about a person's rights, when and why (trust C31). Names nobody: `lead_id` is a number that, after an
+    erasure, leads nowhere; `detail` holds counts."""
+
+    __tablename__ = "privacy_actions"
+    id: int | None = _key()
+    at: datetime = _instant()
+    what: str = _text()  # export erase restrict unrestrict rectify pause profiling retention replay
+    actor: str = _text()
+    lead_id: int | None = _ref(default=None)
+    reason: str | None = _text(default=None)
+    detail: dict[str, Any] = _json(default_factory=dict, nullable=False)
 
 
 # --- campaigns --------------------------------------------------------------------------------------------------
@@ -513,6 +529,31 @@ class MessageRow(SQLModel, table=True):
     answer: dict[str, Any] | None = _json(default=None, nullable=True)  # of a call
 
 
+class LinkRow(SQLModel, table=True):
+    """Where the counted links of one mail lead: a redirect goes to nothing else (trust X10)."""
+
+    __tablename__ = "message_links"
+    message_id: int = _ref(primary_key=True)
+    position: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    url: str = _text()
+
+
+class HitRow(SQLModel, table=True):
+    """A click or an opening as it came in, machines' too (trust C21); written only while the lead agrees to it.
+    `visitor` is a keyed hash of the network address."""
+
+    __tablename__ = "hits"
+    __table_args__ = (Index("ix_hits_message_id", "message_id", "at"), Index("ix_hits_lead_id", "lead_id"))
+    id: int | None = _key()
+    lead_id: int = _ref()
+    message_id: int = _ref()
+    kind: str = _text()  # click · open
+    position: int | None = None
+    at: datetime = _instant()
+    visitor: str | None = _text(default=None)
+    suspected_bot: str | None = _text(default=None)  # why it is taken for a machine
+
+
 class AttemptRow(SQLModel, table=True):
     """Committed before the wire (trust R3). Without an end, the attempt's outcome is not known."""
 
@@ -635,6 +676,7 @@ consents = ConsentRow.__table__  # type: ignore[attr-defined]
 consent_ledger = LedgerRow.__table__  # type: ignore[attr-defined]
 consent_ledger_heads = LedgerHeadRow.__table__  # type: ignore[attr-defined]
 suppressions = SuppressionRow.__table__  # type: ignore[attr-defined]
+privacy_actions = PrivacyActionRow.__table__  # type: ignore[attr-defined]
 campaigns = CampaignRow.__table__  # type: ignore[attr-defined]
 versions = VersionRow.__table__  # type: ignore[attr-defined]
 templates = TemplateRow.__table__  # type: ignore[attr-defined]
@@ -645,6 +687,8 @@ matches = MatchRow.__table__  # type: ignore[attr-defined]
 sweeps = SweepRow.__table__  # type: ignore[attr-defined]
 decisions = DecisionRow.__table__  # type: ignore[attr-defined]
 messages = MessageRow.__table__  # type: ignore[attr-defined]
+message_links = LinkRow.__table__  # type: ignore[attr-defined]
+hits = HitRow.__table__  # type: ignore[attr-defined]
 attempts = AttemptRow.__table__  # type: ignore[attr-defined]
 deals = DealRow.__table__  # type: ignore[attr-defined]
 deal_moves = DealMoveRow.__table__  # type: ignore[attr-defined]

@@ -255,6 +255,20 @@ def upgrade() -> None:
         postgresql_where=sa.text("seq IS NULL"),
     )
     op.create_table(
+        "hits",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("lead_id", Id, nullable=False),
+        sa.Column("message_id", Id, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=True),
+        sa.Column("at", UTCDateTime(), nullable=False),
+        sa.Column("visitor", sa.Text(), nullable=True),
+        sa.Column("suspected_bot", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hits")),
+    )
+    op.create_index("ix_hits_lead_id", "hits", ["lead_id"], unique=False)
+    op.create_index("ix_hits_message_id", "hits", ["message_id", "at"], unique=False)
+    op.create_table(
         "identities",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
@@ -327,6 +341,8 @@ def upgrade() -> None:
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.Column("changed_at", UTCDateTime(), nullable=False),
         sa.Column("restricted", sa.Boolean(), nullable=False),
+        sa.Column("unprofiled", sa.Boolean(), nullable=False),
+        sa.Column("paused_until", UTCDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_leads")),
         sqlite_autoincrement=True,
     )
@@ -340,6 +356,13 @@ def upgrade() -> None:
         sa.Column("lead_id", Id, nullable=False),
         sa.Column("since", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("campaign", "lead_id", name=op.f("pk_matches")),
+    )
+    op.create_table(
+        "message_links",
+        sa.Column("message_id", Id, nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("message_id", "position", name=op.f("pk_message_links")),
     )
     op.create_table(
         "messages",
@@ -399,6 +422,17 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_index("uq_messages_key", "messages", ["enrollment_id", "step", "visit"], unique=True)
+    op.create_table(
+        "privacy_actions",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("at", UTCDateTime(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("lead_id", Id, nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("detail", Json, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_privacy_actions")),
+    )
     op.create_table(
         "shards",
         sa.Column("shard", sa.Integer(), autoincrement=False, nullable=False),
