@@ -14,6 +14,7 @@ from pathlib import Path
 from nurture.campaign.duration import Duration
 from nurture.clock import Clock, WallClock, machine_now
 from nurture.delivery.dispatch import Dispatch, Retry
+from nurture.delivery.dkim import Signer, read_key
 from nurture.delivery.journal import Journal
 from nurture.delivery.local import ConsoleTransport, FolderTransport
 from nurture.delivery.pacing import Lanes, Pace
@@ -122,7 +123,12 @@ class App:
             lanes=Lanes(Pace(rate=smtp.rate, connections=smtp.connections)),
             retry=Retry(_exact(smtp.retry.first), _exact(smtp.retry.longest), _exact(smtp.retry.give_up)),
             journal=journal,
+            signer=self.signer(),
         )
+
+    def signer(self) -> Signer:
+        """Our own DKIM keys. Raises UserError for one that cannot sign."""
+        return Signer([read_key(d.domain, d.selector, d.key) for d in self.settings.dkim])
 
     def _own_outcomes(self) -> str:
         path = self.settings.root / "outcomes.toml"

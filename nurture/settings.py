@@ -124,7 +124,17 @@ def _require(got: Got, project: Project, findings: Findings) -> None:
         if len(secret) < MIN_SECRET:
             hint = "make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
             findings.add(got.mark_of("secrets"), "N521", f"a secret has fewer than {MIN_SECRET} characters", hint)
+    _require_alignment(got, project, findings)
     _require_wordings(got, project, findings)
+
+
+def _require_alignment(got: Got, project: Project, findings: Findings) -> None:
+    """A signature of another domain than the sender's counts for nothing (DMARC, trust E5)."""
+    domain = project.sender.email.rpartition("@")[2].lower()
+    own = [d.domain.lower() for d in got.get("dkim", ())]
+    if own and domain and not any(domain == name or domain.endswith("." + name) for name in own):
+        message = f"no 'dkim' key is for '{domain}', the domain of 'sender.email', or one above it"
+        findings.add(got.mark_of("dkim"), "N523", message, "receivers take a signature of another domain for nothing")
 
 
 def _require_wordings(got: Got, project: Project, findings: Findings) -> None:

@@ -16,6 +16,7 @@ from importlib import resources
 import structlog
 
 from nurture.clock import Clock, Dice, Stopwatch, machine_now
+from nurture.delivery.dkim import Signer
 from nurture.delivery.journal import Journal
 from nurture.delivery.pacing import Cut, Lanes
 from nurture.delivery.press import Press, Printed, Spoiled
@@ -65,6 +66,7 @@ class Dispatch:
     dice: Dice = field(default_factory=Dice)
     crash: Callable[[str], None] = lambda _point: None  # named points at which tests kill the process
     journal: Journal | None = None
+    signer: Signer = field(default_factory=Signer)
     live: Live | None = None
     press: Press | None = None
     _watch: Stopwatch = field(default_factory=Stopwatch)
@@ -90,7 +92,7 @@ class Dispatch:
         if live is None or not wanted:
             return None
         if self.press is None or self.press.live is not live:
-            self.press = Press(live, self.links, self.press)
+            self.press = Press(live, self.links, self.press, signer=self.signer)
         if live.paused and not live.pause_spares_service:
             return None
         shut = [name for name in wanted if self.lanes.named(name, at).next_at(at) > at]

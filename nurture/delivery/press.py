@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from nurture.campaign.declared import account_fields, lead_fields
 from nurture.campaign.plan import EnterEvent, Plan
 from nurture.campaign.project import Project
+from nurture.delivery.dkim import Signer
 from nurture.delivery.transport import Mail
 from nurture.engine.live import Live
 from nurture.errors import NurtureError
@@ -54,9 +55,10 @@ class Spoiled:
 class Press:
     """Prints for one live project. Keep one per generation; compiled templates are kept over generations."""
 
-    def __init__(self, live: Live, links: Links, before: Press | None = None) -> None:
+    def __init__(self, live: Live, links: Links, before: Press | None = None, *, signer: Signer | None = None) -> None:
         self.live = live
         self.links = links
+        self._signer = signer or Signer()
         self._templates: dict[tuple[str, str], CompiledTemplate] = {} if before is None else before._templates
         self._skeletons: dict[Letterhead, Skeleton] = {}
         self._entry: dict[tuple[str, str], dict[str, Any]] = {}
@@ -106,6 +108,7 @@ class Press:
             rendered = self._render(template, m, lead, letters, links, now)
             head = self._head(m, lead, checked, rendered, links, mail_id, dated)
             data = self._skeleton(head.letterhead).fill(head, rendered.text, rendered.html)
+            data = self._signer.sign(data, head.letterhead.sender.address.rpartition("@")[2], dated)
         except RenderFailed as error:
             return Spoiled(m.id, error.message, True)
         except HeaderRefused as error:

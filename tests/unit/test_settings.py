@@ -261,3 +261,12 @@ def test_local_is_this_machine_itself(host: str, local: bool) -> None:
 def test_a_broken_config_is_told_and_not_started() -> None:
     assert [code for code, _ in told("project: [")] == ["N101"]
     assert [p.code for p in read_language(folder("project: [")).problems] == ["N101"]
+
+
+def test_e5_a_dkim_key_of_another_domain_is_a_problem() -> None:
+    assert told(WHOLE + "dkim: {domain: example.org, selector: s1, key: K}\n") == [("N523", 9)]
+
+
+def test_e5_a_dkim_key_of_a_domain_above_the_senders_is_none() -> None:
+    text = WHOLE.replace("news@example.com", "news@mail.example.com")
+    assert load(text + "dkim: {domain: example.com, selector: s1, key: K}\n").dkim[0].domain == "example.com"
