@@ -6,7 +6,6 @@ the same stretch, and the largest resident memory of the whole process.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import resource
@@ -35,7 +34,7 @@ def main() -> None:
     took, worked = uvloop.run(play(app))
     with app.database.read() as tx:
         found = tx.execute(text("SELECT state, count(*) FROM messages GROUP BY state"))
-        states = {state: count for state, count in found}
+        states = dict(tuple(row) for row in found)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"states": states, "seconds": took, "processor_s": worked, "peak_mb": peak}))
 

@@ -12,9 +12,6 @@ import argparse
 import asyncio
 import json
 import logging
-import os
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
@@ -24,6 +21,8 @@ from pathlib import Path
 from typing import cast
 
 import aiosmtplib
+import figures
+import sink
 import structlog
 import uvloop
 
@@ -126,21 +125,6 @@ def relay(port: int, onward: int, round_trip: float) -> None:
     uvloop.run(serve())
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise SystemExit(f"nothing listens on port {port}")
-
-
 def measure(port: int, count: int, runs: int, connections: int) -> dict[str, object]:
     speeds: dict[str, list[float]] = {"nurture": [], "aiosmtplib": []}
     for _ in range(runs):  # interleaved, so that a busy moment of the machine hits both
@@ -148,12 +132,9 @@ def measure(port: int, count: int, runs: int, connections: int) -> dict[str, obj
         speeds["aiosmtplib"].append(uvloop.run(theirs(port, count, connections)))
     result: dict[str, object] = {}
     for name, found in speeds.items():
-        low, middle, high = min(found), statistics.median(found), max(found)
-        print(f"  {name:11} {low:9,.0f} – {middle:9,.0f} – {high:9,.0f} mails/s")
-        result[name] = {"min": low, "median": middle, "max": high}
+        result[name] = figures.spread(name, found, "mails/s")
     ratio = statistics.median(speeds["nurture"]) / statistics.median(speeds["aiosmtplib"])
-    print(f"  ratio       {ratio:9.2f}")
-    result["ratio"] = ratio
+    result["p5"] = figures.verdict("P5 against aiosmtplib", ratio, "≥ 3.5", met=ratio >= 3.5)
     return result
 
 
@@ -170,27 +151,24 @@ def main() -> None:
     if arguments.relay:
         relay(*arguments.relay, arguments.round_trip)
         return
-    sink = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
-    as_nobody = ["-u", "nobody"] if os.geteuid() == 0 else []
     again = [sys.executable, __file__]
-    port, distant = free_port(), free_port()
-    processes = [
-        subprocess.Popen([sink, *as_nobody, f"127.0.0.1:{port}", "500"]),
-        subprocess.Popen([*again, "--relay", str(distant), str(port), "--round-trip", str(arguments.round_trip)]),
-    ]
-    try:
-        wait_for(port)
-        wait_for(distant)
-        report: dict[str, object] = {}
-        print(f"P5 at 0 ms, {arguments.connections} connections")
-        report["0"] = measure(port, arguments.mails, arguments.runs, arguments.connections)
-        print(f"P5 at {arguments.round_trip * 1000:g} ms, {arguments.connections} connections")
-        few, fewer_runs = max(arguments.connections * 20, arguments.mails // 10), max(1, arguments.runs - 2)
-        report[f"{arguments.round_trip * 1000:g}"] = measure(distant, few, fewer_runs, arguments.connections)
-    finally:
-        for process in processes:
+    with sink.running() as port:
+        distant = sink.free_port()
+        process = subprocess.Popen(
+            [*again, "--relay", str(distant), str(port), "--round-trip", str(arguments.round_trip)]
+        )
+        try:
+            sink.wait_for(distant)
+            report: dict[str, object] = {}
+            print(f"P5 at 0 ms, {arguments.connections} connections")
+            report["0"] = measure(port, arguments.mails, arguments.runs, arguments.connections)
+            print(f"P5 at {arguments.round_trip * 1000:g} ms, {arguments.connections} connections")
+            few, fewer_runs = max(arguments.connections * 20, arguments.mails // 10), max(1, arguments.runs - 2)
+            report[f"{arguments.round_trip * 1000:g}"] = measure(distant, few, fewer_runs, arguments.connections)
+        finally:
             process.terminate()
             process.wait()
+    figures.keep("smtp client", report)
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=2) + "\n")
 

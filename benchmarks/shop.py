@@ -56,35 +56,7 @@ steps:
   - send: cart
 """
 
-HTML = """---
-subject: "{{ lead.first_name }}, your basket is waiting"
----
-<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{{ subject }}</title></head>
-<body style="margin:0;padding:0;background:#f4f1ec;font-family:Georgia,'Times New Roman',serif;color:#2b2622">
-<table role="presentation" width="100%" cellpadding="0" cellspacing="0"><tr><td align="center" style="padding:24px">
-<table role="presentation" width="600" cellpadding="0" cellspacing="0" style="background:#ffffff;border-radius:6px">
-<tr><td style="padding:28px 32px 8px;font-size:22px">{{ lead.first_name }}, your basket is still on the counter.</td></tr>
-<tr><td style="padding:0 32px 12px;font-size:15px;line-height:22px">The kettle boiled, the bus came. Everything is here.</td></tr>
-{% for item in entry['items'] %}<tr><td style="padding:10px 32px;border-top:1px solid #e6dfd5;font-size:15px;line-height:21px">
-<a href="{{ item.url }}" style="color:#7a4b2a;text-decoration:none">{{ item.name }}</a><br>
-<span style="color:#8a8178">{{ item.quantity }} × {{ item.price | money(entry.currency) }}</span></td></tr>
-{% endfor %}<tr><td style="padding:12px 32px;border-top:2px solid #2b2622;font-size:16px;text-align:right">Total <strong>{{ entry.total | money(entry.currency) }}</strong></td></tr>
-<tr><td align="center" style="padding:16px 32px 30px"><a href="{{ entry.cart_url }}" style="background:#7a4b2a;color:#ffffff;padding:12px 26px;border-radius:4px;text-decoration:none">Back to my basket</a></td></tr>
-<tr><td style="padding:14px 32px 24px;font-size:12px;color:#8a8178">You asked us to write about offers. <a href="{{ links.unsubscribe }}">Unsubscribe</a> with one click.<br>{{ sender.postal_address }}</td></tr>
-</table></td></tr></table></body></html>
-"""
-
-TEXT = """{{ lead.first_name }}, your basket is still on the counter.
-
-{% for item in entry['items'] %}{{ item.quantity }} x {{ item.name }}: {{ item.price | money(entry.currency) }}
-{% endfor %}
-Total {{ entry.total | money(entry.currency) }}
-{{ entry.cart_url }}
-
-Unsubscribe: {{ links.unsubscribe }}
-{{ sender.postal_address }}
-"""
+LETTER = Path(__file__).with_name("letter")  # cart.html, cart.txt
 
 _TEAS = ("Green Gyokuro, spring", "Black Assam, second flush", "Oolong of the high hills", "Linden and mint")
 
@@ -118,10 +90,8 @@ def cart(n: int) -> dict[str, Any]:
 def make(root: Path, port: int, leads: int, *, due: timedelta = timedelta(0), database: str = "") -> None:
     """The shop in a new folder, deployed; each lead stands on its mail, which is due `due` from now."""
     (root / "campaigns").mkdir(parents=True)
-    (root / "templates").mkdir()
+    shutil.copytree(LETTER, root / "templates")
     (root / "campaigns" / "cart.yaml").write_text(CAMPAIGN, "utf-8")
-    (root / "templates" / "cart.html").write_text(HTML, "utf-8")
-    (root / "templates" / "cart.txt").write_text(TEXT, "utf-8")
     configure(root, port, database)
     app = open_app(root, {})
     migrate.upgrade(app.database)
@@ -184,3 +154,27 @@ def _enroll(app: App, version: str, numbers: range, now: datetime, due: datetime
             for n, lead in zip(numbers, ids, strict=True)
         ]
         enrollments.insert(tx, rows)
+
+
+def work(leads: int) -> dict[str, Any]:
+    """The same mail and leads for a peer that renders with Django's templates: the template's words, and every lead as
+    (address, first name, cart)."""
+    source = (LETTER / "cart.html").read_text("utf-8")
+    html = source.partition("---\n")[2].partition("---\n")[2]
+    for ours, theirs in (
+        ("lead.first_name", "user.first_name"),
+        ("entry['items']", "user.cart.items_left"),
+        ("{{ item.price | money(entry.currency) }}", "€{{ item.price|floatformat:2 }}"),
+        ("{{ entry.total | money(entry.currency) }}", "€{{ user.cart.total|floatformat:2 }}"),
+        ("entry.cart_url", "user.cart.cart_url"),
+        ("links.unsubscribe", "unsubscribe"),
+        ("{{ sender.postal_address }}", "1 rue X, 75002 Paris"),
+        ("{{ subject }}", "Your basket"),
+    ):
+        html = html.replace(ours, theirs)
+    people = []
+    for n in range(leads):
+        left = cart(n)
+        # `cart.items` would be the method of Python's own mapping in their templates.
+        people.append((address(n), first_name(n), {"items_left": left.pop("items")} | left))
+    return {"subject": "{{ user.first_name }}, your basket is waiting", "html": html, "leads": people}
