@@ -26,6 +26,7 @@ from nurture.engine import bounces, outcomes
 from nurture.engine.gate import pass_gate
 from nurture.engine.live import Live, load_live
 from nurture.engine.turn import Turn
+from nurture.errors import LostRace, StoreUnavailable
 from nurture.lead.keyring import Keyring
 from nurture.mail.links import Links
 from nurture.mail.outcome import Move, Outcome, Phase, Route, Rules, classify, next_attempt
@@ -39,6 +40,7 @@ LEASE = timedelta(minutes=2)  # machine time; renewed while the batch is under w
 BATCH = 1_000
 FLUSH = 0.05  # seconds outcomes are gathered before they are written
 RENEW = 30.0  # seconds between renewals of a batch's leases
+AGAIN = 0.5  # seconds until outcomes are written once more, where the database could not take them
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,12 @@ class Dispatch:
     live: Live | None = None
     press: Press | None = None
     _watch: Stopwatch = field(default_factory=Stopwatch)
+    _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, lane: str | None = None, limit: int = BATCH) -> int:
         """Send what is pending now, once; how many messages were taken up."""
-        batch = await asyncio.to_thread(self._claim, lane, limit)
+        async with self._claiming:  # runs of several lanes may overlap; what they share is changed by one at a time
+            batch = await asyncio.to_thread(self._claim, lane, limit)
         if batch is None:
             return 0
         run = _Run(self, batch)
@@ -86,9 +90,8 @@ class Dispatch:
         now, at = self.clock.now(), self._watch.seconds()
         with self.database.read() as tx:
             self.live = load_live(tx, self.keyring, self.live)
-            waiting = outbox.lanes(tx, now)
+            wanted = [name for name, _ in outbox.lanes(tx, now)] if lane is None else [lane]
         live = self.live
-        wanted = [name for name, _ in waiting if lane is None or name == lane]
         if live is None or not wanted:
             return None
         if self.press is None or self.press.live is not live:
@@ -335,7 +338,7 @@ class _Run:
             self._wake.clear()
             results, self._results = self._results, []
             if results:
-                await asyncio.to_thread(self._dispatch.write, self._batch, results)
+                await self._write_down(results)
                 if self._dispatch.journal is not None:
                     claimed = self._batch.claimed
                     self._dispatch.journal.settled((r.id, claimed[r.id].fence) for r in results)
@@ -344,10 +347,25 @@ class _Run:
             if self._closed or self._results:
                 self._wake.set()
 
+    async def _write_down(self, results: Sequence[WireResult]) -> None:
+        """Written for certain while the leases last: what the server said is known nowhere else but in the journal."""
+        watch = Stopwatch()
+        while True:
+            try:
+                return await asyncio.to_thread(self._dispatch.write, self._batch, results)
+            except (LostRace, StoreUnavailable) as error:
+                if watch.seconds() > LEASE.total_seconds():
+                    raise
+                log.warning("outcomes.delayed", count=len(results), why=error.message)
+                await asyncio.sleep(AGAIN)
+
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(RENEW)
-            await asyncio.to_thread(self._dispatch.renew, self._batch, set(self._open))
+            try:
+                await asyncio.to_thread(self._dispatch.renew, self._batch, set(self._open))
+            except StoreUnavailable as error:
+                log.warning("leases.not_renewed", why=error.message)
 
     async def gate(self, mails: Sequence[Mail]) -> Collection[int]:
         return await asyncio.to_thread(self._dispatch.gate, self._batch, [mail.id for mail in mails])

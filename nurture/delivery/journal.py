@@ -15,6 +15,7 @@ import fcntl
 import os
 import struct
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -42,11 +43,9 @@ class Journal:
     def __init__(self, folder: Path, worker: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{worker}.wire"
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._head = f"{worker}\n{_boot()}\n".encode()
         self._open: dict[tuple[int, int], bytes] = {}
-        self._size = 0
+        self._file, self._size = -1, 0
         self._begin()
 
     def dotted(self, message: int, fence: int) -> None:
@@ -77,50 +76,74 @@ class Journal:
         self._size += len(record)
 
     def _begin(self) -> None:
-        """Begin again with what is open. A kill between the two calls loses records only of what the database says is
-        not settled: so the new content is written first, and the old cut off by a rename."""
+        """Begin again with what is open. The new content is written and locked first, then takes the old one's name: a
+        kill in between loses nothing, and no reader meets a journal of a living worker that is not locked."""
         fresh = self.path.with_suffix(".new")
         descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         content = self._head + b"".join(self._open.values())
         os.write(descriptor, content)
         os.rename(fresh, self.path)
-        os.close(self._file)
+        if self._file >= 0:
+            os.close(self._file)
         self._file, self._size = descriptor, len(content)
 
 
 def orphans(folder: Path) -> Iterator[Found]:
-    """Journals of workers that live no more (nobody holds their lock), of this boot. The caller takes each away with
-    `forget` once its messages are settled."""
+    """Journals of workers that live no more (nobody holds their lock), of this boot, each held until the next is asked
+    for: of two workers that look at once, one takes it over. The caller takes each away with `forget` once its
+    messages are settled."""
     for path in sorted(folder.glob("*.wire")) if folder.is_dir() else []:
-        try:
-            descriptor = os.open(path, os.O_RDONLY)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            data = path.read_bytes()
-        except BlockingIOError:
-            continue
-        finally:
-            os.close(descriptor)
-        worker, _, rest = data.partition(b"\n")
-        boot, _, records = rest.partition(b"\n")
-        if boot.decode(errors="replace") != _boot():
-            path.unlink(missing_ok=True)
-            continue
-        whole = len(records) - len(records) % _RECORD.size
-        fates = {
-            (message, fence): _FATES[what]
-            for what, message, fence in _RECORD.iter_unpack(records[:whole])
-            if what in _FATES
-        }
-        yield Found(worker.decode(errors="replace"), fates, path)
+        with _held(path) as file:
+            found = None if file is None else _read(file, path)
+            if found is not None:
+                yield found
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[int | None]:
+    """The journal, locked; None where a living worker holds it, or has begun it anew since it was opened here: the
+    lock that could be had then is that of the file before."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield file if _lock(file, path) else None
+    finally:
+        os.close(file)
+
+
+def _lock(file: int, path: Path) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.fstat(file).st_ino == path.stat().st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def _read(file: int, path: Path) -> Found | None:
+    """What it says; None, and it is taken away, where the machine has been started since."""
+    data = os.pread(file, os.fstat(file).st_size, 0)
+    worker, _, rest = data.partition(b"\n")
+    boot, _, records = rest.partition(b"\n")
+    if boot.decode(errors="replace") != _boot():
+        path.unlink(missing_ok=True)
+        return None
+    whole = len(records) - len(records) % _RECORD.size
+    fates = {
+        (message, fence): _FATES[what]
+        for what, message, fence in _RECORD.iter_unpack(records[:whole])
+        if what in _FATES
+    }
+    return Found(worker.decode(errors="replace"), fates, path)
 
 
 def forget(found: Found) -> None:
     """Its messages are settled."""
     found.path.unlink(missing_ok=True)
+    found.path.with_suffix(".new").unlink(missing_ok=True)  # it died while it began anew
 
 
 def _boot() -> str:

@@ -317,7 +317,10 @@ def settle(tx: Transaction, results: Sequence[Result]) -> list[Result]:
         return []
     c = messages.c
     by_id = {r.message: r for r in results}
-    rows = tx.execute(select(c.id, c.fence, c.state).where(c.id.in_(list(by_id)))).all()
+    query = select(c.id, c.fence, c.state).where(c.id.in_(list(by_id))).order_by(c.id)
+    if tx.dialect.name == "postgresql":
+        query = query.with_for_update()  # its lease may be ending in another worker's transaction
+    rows = tx.execute(query).all()
     written = [
         by_id[id_]
         for id_, fence, state in rows
