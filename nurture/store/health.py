@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.store.database import Transaction
 from nurture.store.events import oldest_waiting
-from nurture.store.tables import enrollments, events, messages, workers
+from nurture.store.tables import enrollments, events, messages, timers, workers
 
 ENDPOINT = "endpoint"
 
@@ -43,6 +43,18 @@ def backlog(tx: Transaction, now: datetime) -> Backlog:
         messages={row[0]: row[1] for row in tx.execute(counted)},
         parked=tx.execute(select(func.count()).where(e.state == "parked")).scalar() or 0,
     )
+
+
+def next_due(tx: Transaction) -> datetime | None:
+    """The earliest instant at which anything is to be done by itself: a step, a timer, a message; None where nothing
+    is. Each from the index its pass reads by."""
+    m, e = messages.c, enrollments.c
+    waiting = (
+        select(func.min(e.wake)).where(e.state == "waiting"),
+        select(func.min(timers.c.due)).where(timers.c.due.is_not(None)),
+        select(func.min(m.due)).where(m.state == "pending"),
+    )
+    return min((at for query in waiting if (at := tx.execute(query).scalar()) is not None), default=None)
 
 
 def prove_writable(tx: Transaction, now: datetime) -> None:
