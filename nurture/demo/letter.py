@@ -8,7 +8,6 @@ from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import cached_property
-from typing import cast
 
 _LANGUAGE = re.compile(r"<html[^>]*\slang=[\"']?([A-Za-z]{2})", re.IGNORECASE)
 _ADDRESS = re.compile(r"<(https?://[^>]+)>")
@@ -30,7 +29,7 @@ class Letter:
 
     @cached_property
     def parsed(self) -> EmailMessage:
-        return cast(EmailMessage, message_from_bytes(self.raw, policy=policy.default))
+        return message_from_bytes(self.raw, policy=policy.default)
 
     def header(self, name: str) -> str:
         """The header's text on one line, empty where there is none."""

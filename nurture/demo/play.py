@@ -69,7 +69,8 @@ class Tally:
 
 @dataclass
 class Play:
-    """One run over a world. `arrived` gives the letters that came since it was last asked; `watch` hears every step."""
+    """One run over a world. `arrived` gives the letters that came since it was last asked, `next_due` the instant of
+    the next thing the worker has to do by itself, `daily` is done at midnight, `watch` hears every step."""
 
     world: World
     project: Project
@@ -77,6 +78,8 @@ class Play:
     clock: PlayClock
     door: Door
     arrived: Callable[[], list[Letter]]
+    next_due: Callable[[], datetime | None]
+    daily: Callable[[], None]
     watch: Callable[[datetime, Tally], None] = lambda now, tally: None
     tally: Tally = field(default_factory=Tally)
     _agenda: list[tuple[datetime, int, Happening | Answer]] = field(default_factory=list)
@@ -96,10 +99,17 @@ class Play:
         watch, whole = Stopwatch(), self.world.end - self.clock.now()
         while (now := self.clock.now()) < self.world.end and not stopped():
             until = min(now + STEP, self.world.end)
+            is_new_day = until.date() != now.date()
             if self._agenda and self._agenda[0][0] <= until:
                 await asyncio.to_thread(self._act, until)
+                looking = True
+            else:
+                due = await asyncio.to_thread(self.next_due)
+                looking = is_new_day or now == self.world.start or (due is not None and due <= until)
             self.clock.jump(until)
-            while await turn():
+            if is_new_day:
+                await asyncio.to_thread(self.daily)
+            while looking and await turn():
                 pass
             self._read(self.arrived())
             self.watch(until, self.tally)

@@ -52,7 +52,8 @@ class _Dialogue:
         self._reader = reader
         self._writer = writer
         self._accept = accept
-        self._forget()
+        self._sender: str | None = None
+        self._recipients: list[str] = []
 
     async def run(self) -> None:
         self._say("220 localhost demo inbox ready")
@@ -107,8 +108,7 @@ class _Dialogue:
         self._say("250 2.0.0 in the inbox")
 
     def _forget(self) -> None:
-        self._sender: str | None = None
-        self._recipients: list[str] = []
+        self._sender, self._recipients = None, []
 
     def _say(self, answer: str) -> None:
         self._writer.write(f"{answer}\r\n".encode())

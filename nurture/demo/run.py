@@ -1,4 +1,4 @@
-"""The demo as a whole: the example project deployed, worker, endpoint and inbox started, the days played, the end told."""
+"""The demo as a whole: the example deployed, worker, endpoint and inbox started, the days played, the end told."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from nurture.demo.postbox import Postbox
 from nurture.demo.report import Teller
 from nurture.demo.setting import Setting, set_up
 from nurture.demo.shop import World, make_world
+from nurture.engine import upkeep
 from nurture.engine.checking import check_project
 from nurture.engine.deploy import deploy
 from nurture.engine.imports import Summary
 from nurture.folder import read_folder
 from nurture.mail.template import template, template_names
 from nurture.serving import Endpoint
-from nurture.store import keys, migrate
+from nurture.store import health, keys, migrate
 from nurture.worker import Worker, signals
 
 START = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)  # a Monday morning
@@ -73,8 +74,17 @@ async def run(wish: Wish, teller: Teller) -> Played:
     teller.begun(setting, world, history, _campaigns(app))
     inbox = Inbox(app, {person.email: f"{person.first_name} {person.last_name}" for person in world.people})
     async with _open(app, setting, inbox) as door:
-        play = Play(world, app.settings.project, setting.base_url, clock, door, inbox.arrived)
         worker = Worker(app)
+        play = Play(
+            world,
+            app.settings.project,
+            setting.base_url,
+            clock,
+            door,
+            arrived=inbox.arrived,
+            next_due=lambda: _next_due(app),
+            daily=lambda: upkeep.run(app.database, app.rules(), worker.name, clock.now()),
+        )
         with signals(worker):
             async with worker.by_hand() as turn:
                 with teller.watching(world) as told:
@@ -103,6 +113,11 @@ def prepare(app: App, world: World) -> list[Summary]:
     with app.database.write() as tx:
         deploy(tx, project, checked.plans, files, app.clock.now())
     return history
+
+
+def _next_due(app: App) -> datetime | None:
+    with app.database.read() as tx:
+        return health.next_due(tx)
 
 
 def _campaigns(app: App) -> int:

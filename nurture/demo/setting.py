@@ -6,6 +6,7 @@ import re
 import secrets
 import shutil
 import socket
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,15 +70,9 @@ def _write_config(path: Path, setting: Setting) -> None:
 
 def _free_ports() -> tuple[int, int, int]:
     """The usual ports, or free ones instead of those that are taken. All are held until each is known."""
-    held: list[socket.socket] = []
-    try:
-        for port in (ENDPOINT, MAIL, INBOX):
-            held.append(_bound(port))
-        numbers = [each.getsockname()[1] for each in held]
-    finally:
-        for each in held:
-            each.close()
-    return numbers[0], numbers[1], numbers[2]
+    with ExitStack() as held:
+        endpoint, mail, inbox = (held.enter_context(_bound(port)) for port in (ENDPOINT, MAIL, INBOX))
+        return endpoint.getsockname()[1], mail.getsockname()[1], inbox.getsockname()[1]
 
 
 def _bound(port: int) -> socket.socket:
