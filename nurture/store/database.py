@@ -21,13 +21,15 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
-from nurture.errors import StoreUnavailable, UserError
+from nurture.errors import LostRace, StoreUnavailable, UserError
 
 Transaction = Connection
 
 WAL_IS_SAFE = (3, 51, 3)
 BUSY_TIMEOUT_MS = 10_000
 _JOURNAL_LIMIT = 32 * 1024 * 1024  # bytes a journal file keeps after a large transaction
+_OVERTAKEN = ("40001", "40P01")  # serialization failure, deadlock: PostgreSQL ended one of the two; it may try again
+FROZEN = "60s"  # a transaction whose client is still for so long (a stopped machine) is ended, and its rows are free
 _DECODER = msgspec.json.Decoder()
 _ENCODER = msgspec.json.Encoder()
 
@@ -77,6 +79,8 @@ def _edge() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) in _OVERTAKEN:
+            raise LostRace("another transaction was at the same rows") from error
         raise StoreUnavailable(
             f"the database cannot be used now: {str(error.orig).strip()}",
             hint="nothing was changed; free the disk or start the server, then try again",
@@ -102,19 +106,33 @@ def open_database(url: str, *, durable: bool = True, pool_size: int = 10) -> Dat
         case "sqlite":
             return Database(_sqlite(parsed, durable))
         case "postgresql" | "postgres":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-            return Database(
-                create_engine(
-                    parsed,
-                    json_serializer=_dump,
-                    json_deserializer=_DECODER.decode,
-                    pool_size=pool_size,
-                    max_overflow=pool_size,
-                    pool_pre_ping=True,
-                )
-            )
+            return Database(_postgres(parsed, pool_size))
         case other:
             raise UserError(f"no driver for a '{other}' database", hint="use sqlite:/// or postgresql://")
+
+
+def _postgres(url: URL, pool_size: int) -> Engine:
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            json_serializer=_dump,
+            json_deserializer=_DECODER.decode,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+        )
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "this installation cannot speak to PostgreSQL", hint="run: pip install 'nurture[postgres]'"
+        ) from error
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: object) -> None:
+        connection.autocommit = True
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{FROZEN}'")
+        connection.autocommit = False
+
+    return engine
 
 
 def _sqlite(url: URL, durable: bool) -> Engine:
