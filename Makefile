@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST_ARGS ?= -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check lint format bench lock clean
+.PHONY: help venv demo test check lint format docs bench lock clean
 
 help: ## print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -43,6 +43,10 @@ format: $(STAMP) ## let ruff order imports and lay out the code
 
 bench: $(STAMP) ## measure speed against the goals, one benchmark after another; takes a while
 	@set -e; for file in benchmarks/p[0-9]*.py; do echo "== $$file"; $(PY) $$file; done
+
+docs: $(STAMP) ## write the pages of docs/reference that come from the program itself
+	$(PY) -m nurture.cli.reference docs/reference
+	$(VENV)/bin/nurture schema > docs/reference/campaign.schema.json
 
 lock: ## renew requirements.lock from pyproject.toml, with the newest that fits
 	$(PYTHON) -m venv .lock
