@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from nurture.errors import LostRace, StoreUnavailable, UserError
+from nurture.store.many import inserting
 
 Transaction = Connection
 
@@ -69,6 +70,12 @@ class Database:
         """A transaction that sees one state and writes nothing."""
         with _edge(), self.engine.connect() as connection, connection.begin():
             yield connection
+
+    @contextmanager
+    def at_once(self) -> Iterator[Transaction]:
+        """Statements that commit one by one, for PostgreSQL: between them nothing is held that others wait for."""
+        with _edge(), self.engine.connect() as connection:
+            yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
         self.engine.dispose()
@@ -178,9 +185,11 @@ def _add_functions(connection: sqlite3.Connection) -> None:
 
 
 def insert_rows(tx: Transaction, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert many rows with one prepared statement; an empty list is nothing."""
+    """Insert many rows with one prepared statement; an empty list is nothing. All rows name the same columns."""
     if rows:
-        tx.execute(insert(table), list(rows))
+        names = tuple(rows[0])
+        statement, defaults = inserting(table, names)
+        statement.run(tx, [(*(row[name] for name in names), *defaults) for row in rows])
 
 
 def insert_returning_ids(tx: Transaction, table: Table, rows: Sequence[dict[str, Any]]) -> list[int]:

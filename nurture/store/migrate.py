@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from nurture.errors import SchemaMismatch, StoreError, UserError
+from nurture.store import jobs
 from nurture.store.database import Database, Transaction
 from nurture.store.tables import metadata
 
@@ -68,6 +69,8 @@ def upgrade(db: Database) -> tuple[str | None, str]:
                 "the database has tables but no schema number", hint="it was not made by this program; name another"
             )
         command.upgrade(configuration(tx), "head")
+        if not db.is_sqlite:
+            jobs.install(tx)
     return before, needed()
 
 
@@ -76,6 +79,8 @@ def create_fresh(db: Database) -> None:
     with db.write() as tx:
         metadata.create_all(tx)
         MigrationContext.configure(tx).stamp(ScriptDirectory.from_config(configuration()), "head")
+        if not db.is_sqlite:
+            jobs.install(tx)
 
 
 def check(db: Database) -> None:
