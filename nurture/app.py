@@ -7,8 +7,8 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 
 from nurture.campaign.duration import Duration

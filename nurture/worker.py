@@ -216,5 +216,3 @@ def signals(worker: Worker) -> Iterator[None]:
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError, RuntimeError):
                 loop.remove_signal_handler(number)
-
-

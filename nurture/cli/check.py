@@ -25,9 +25,7 @@ class Format(StrEnum):
 
 
 def check(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="PATH", help="Files or folders; all if none.")
-    ] = None,
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="Files or folders; all if none.")] = None,
     output: Annotated[Format, typer.Option("--format", help="How problems are printed.")] = Format.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     project: ProjectOption = None,

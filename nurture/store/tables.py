@@ -275,8 +275,8 @@ class SuppressionRow(SQLModel, table=True):
 
 
 class PrivacyActionRow(SQLModel, table=True):
-    """Who did what about a person's rights, when and why (trust C31). Names nobody: `lead_id` is a number that, after an
-    erasure, leads nowhere; `detail` holds counts."""
+    """Who did what about a person's rights, when and why (trust C31). Names nobody: `lead_id` is a number that, after
+    an erasure, leads nowhere; `detail` holds counts."""
 
     __tablename__ = "privacy_actions"
     id: int | None = _key()

@@ -13,10 +13,10 @@ from nurture.clock import machine_now
 from nurture.engine.checking import check_project
 from nurture.engine.deploy import deploy
 from nurture.folder import read_folder
+from nurture.lead.event import Happening
 from nurture.mail.template import template, template_names
 from nurture.store import casting, migrate
 from nurture.store.casting import Cast
-from nurture.lead.event import Happening
 from nurture.store.events import store_events
 
 SECRET = "a secret that only this test knows, and nobody else"
