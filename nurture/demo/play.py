@@ -21,7 +21,7 @@ from nurture.demo.letter import Letter
 from nurture.demo.people import Person, Reaction, reaction
 from nurture.demo.shop import Happening, World
 
-STEP = timedelta(minutes=30)  # between two looks of the worker, in campaign time
+STEP = timedelta(hours=1)  # between two looks of the worker, in campaign time
 _MOST_CALLS = 50  # in one batch
 
 Turn = Callable[[], Awaitable[int]]  # all that is due now, once; how much it was
