@@ -43,8 +43,9 @@ class Database:
     """An open database. `read()` and `write()` give transactions; a write commits at the end of its block or, on any
     error, changes nothing."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, journal: SuppressionJournal | None = None) -> None:
         self.engine = engine
+        self.journal = journal  # remembers who said no, outside the database (trust C25)
 
     @property
     def is_sqlite(self) -> bool:
@@ -60,10 +61,13 @@ class Database:
     def write(self) -> Iterator[Transaction]:
         """A transaction that may write. Raises StoreUnavailable when the disk is full, the file read-only or the
         server gone; nothing was changed then."""
+        told: list[Line] = []
         with _edge(), self.engine.connect() as connection:
-            connection = connection.execution_options(writes=True)
+            connection = connection.execution_options(writes=True, told=told)
             with connection.begin():
                 yield connection
+                if self.journal is not None and told:
+                    self.journal.append(told)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -79,6 +83,13 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def tell(tx: Transaction, lines: Sequence[Line]) -> None:
+    """Have the suppression journal, where there is one, say this when the transaction commits."""
+    told = tx.get_execution_options().get("told")
+    if told is not None:
+        told.extend(lines)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, Text
@@ -14,10 +15,18 @@ def instant_text(instant: datetime) -> str:
     """The one text form of an instant: UTC, microseconds, fixed width, so that text order is time order."""
     if instant.tzinfo is None:
         raise ValueError(f"{instant!r} has no zone; instants are stored in UTC")
+    return _utc_text(instant if instant.tzinfo is UTC else instant.astimezone(UTC))
+
+
+# A batch holds few instants many times over: the pass's own, the release's, the entry's. Only instants that are UTC
+# already are kept: local ones that differ in their fold would be taken for equal.
+@lru_cache(maxsize=8_192)
+def _utc_text(instant: datetime) -> str:
     # isoformat, not strftime: that writes the year 999 with three digits, and takes half as long again.
-    return instant.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    return instant.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
+@lru_cache(maxsize=8_192)
 def read_instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
@@ -39,9 +48,11 @@ class UTCDateTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
+        if dialect.name == "sqlite":
+            return instant_text(value)
         if value.tzinfo is None:
             raise ValueError(f"{value!r} has no zone; instants are stored in UTC")
-        return instant_text(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+        return value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
