@@ -30,10 +30,17 @@ Item = Arrival | Timer
 def react_batch(tx: Transaction, live: Live, scope: Scope, limit: int = BATCH) -> int:
     """Play what is new in this scope; how many items were played. 0 means that nothing is new."""
     acceptance.hold(tx, scope)
-    arrived, fired = _even(acceptance.arrivals(tx, scope, limit), timers.due(tx, scope, limit), limit)
+    arrived, fired = acceptance.arrivals(tx, scope, limit), timers.due(tx, scope, limit)
+    # Where a page is full, what is later than its last item waits for the next page: of one lead nothing overtakes
+    # what happened before it.
+    horizon = max(a.accepted_at for a in arrived) if len(arrived) >= limit else None
+    if len(fired) >= limit:
+        last = max(t.due for t in fired if t.due is not None)
+        arrived = [a for a in arrived if a.accepted_at <= last]
+    fired = _before(fired, horizon)
     if not arrived and not fired:
         return 0
-    queues = _Queues(tx, scope, [*arrived, *fired])
+    queues = _Queues(tx, scope, [*arrived, *fired], horizon)
     sweeping = timers.sweeping(tx, scope)
     while queues.waiting:
         quiet, playing = queues.take(live)
@@ -42,25 +49,15 @@ def react_batch(tx: Transaction, live: Live, scope: Scope, limit: int = BATCH) -
     return queues.played
 
 
-def _even(arrived: list[Arrival], fired: list[Timer], limit: int) -> tuple[list[Arrival], list[Timer]]:
-    """Where a page was full, what is later than its last item waits for the next page: of one lead nothing overtakes
-    what happened before it."""
-    horizons = []
-    if len(arrived) >= limit:
-        horizons.append(max(a.accepted_at for a in arrived))
-    if len(fired) >= limit:
-        horizons.append(max(t.due for t in fired if t.due is not None))
-    if not horizons:
-        return arrived, fired
-    last = min(horizons)
-    return [a for a in arrived if a.accepted_at <= last], [t for t in fired if t.due is not None and t.due <= last]
+def _before(fired: Sequence[Timer], horizon: datetime | None) -> list[Timer]:
+    return [t for t in fired if t.due is not None and (horizon is None or t.due < horizon)]
 
 
 class _Queues:
     """What is still to be played of each lead, in its order."""
 
-    def __init__(self, tx: Transaction, scope: Scope, items: Sequence[Item]) -> None:
-        self.tx, self.scope = tx, scope
+    def __init__(self, tx: Transaction, scope: Scope, items: Sequence[Item], horizon: datetime | None) -> None:
+        self.tx, self.scope, self.horizon = tx, scope, horizon
         self.waiting: dict[int, deque[Item]] = defaultdict(deque)
         self.played = 0
         self._newest = max((i.id for i in items if isinstance(i, Arrival)), default=0)
@@ -93,7 +90,7 @@ class _Queues:
             found += acceptance.arrivals_of(self.tx, heard, self._newest)
         self._newest = max([self._newest, *(i.id for i in found)])
         known = {(i.id, i.due) for queue in self.waiting.values() for i in queue if isinstance(i, Timer)}
-        due = timers.due_of(self.tx, {lead: self.scope.of(lead) for lead in self.waiting})
+        due = _before(timers.due_of(self.tx, {lead: self.scope.of(lead) for lead in self.waiting}), self.horizon)
         found += [t for t in due if (t.id, t.due) not in known]
         by_lead: dict[int, list[Item]] = defaultdict(list)
         for item in found:
