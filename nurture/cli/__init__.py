@@ -23,6 +23,7 @@ from nurture.cli import (
     leads,
     outbox,
     pausing,
+    previewing,
     report,
     running,
     schema,
@@ -69,6 +70,8 @@ WRITE, RUN, PEOPLE = "Write and rehearse", "Run", "Leads and data"
 app.command("check", rich_help_panel=WRITE)(check.check)
 app.command("test", rich_help_panel=WRITE)(testing.run_tests)
 app.command("simulate", rich_help_panel=WRITE)(simulating.simulate)
+app.command("preview", rich_help_panel=WRITE)(previewing.preview)
+app.command("send-test", rich_help_panel=WRITE)(previewing.send_test)
 app.command("schema", rich_help_panel=WRITE)(schema.schema)
 app.command("plan", rich_help_panel=RUN)(deploying.plan)
 app.command("deploy", rich_help_panel=RUN)(deploying.deploy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -73,3 +74,11 @@ def message_state(tx: Transaction, message: int) -> str | None:
 def count_ledger(tx: Transaction) -> int:
     """How many entries the consent ledger has."""
     return tx.execute(select(func.count()).select_from(consent_ledger)).scalar() or 0
+
+
+def latest_entry(tx: Transaction, lead: int, campaign: str) -> dict[str, Any] | None:
+    """What the lead's latest enrollment in the campaign began with; None where it was never in it."""
+    c = enrollments.c
+    query = select(c.entry).where(c.lead_id == lead, c.campaign == campaign).order_by(c.entered_at.desc(), c.id.desc())
+    found: dict[str, Any] | None = tx.execute(query.limit(1)).scalar()
+    return found
