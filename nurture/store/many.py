@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Dialect, Insert, Table, Update, bindparam, insert
 
 Convert = Callable[[Any], Any]
+_Compiled = tuple[str, list[tuple[str, int, Convert | None]], bool]  # SQL, (name, place, converter), positional
 
 
 class Many:
@@ -24,7 +25,7 @@ class Many:
     def __init__(self, statement: Insert | Update, names: Sequence[str]) -> None:
         self._statement = statement
         self._names = tuple(names)
-        self._compiled: dict[str, tuple[str, list[tuple[str, int, Convert | None]], bool]] = {}
+        self._compiled: dict[str, _Compiled] = {}
 
     def run(self, tx: Connection, rows: Sequence[tuple[Any, ...]]) -> int:
         """Execute for all of these; how many rows were touched (for an update; a driver need not count inserts)."""
@@ -40,12 +41,12 @@ class Many:
             sql, [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         ).rowcount
 
-    def _for(self, dialect: Dialect) -> tuple[str, list[tuple[str, int, Convert | None]], bool]:
+    def _for(self, dialect: Dialect) -> _Compiled:
         known = self._compiled.get(dialect.name)
         if known is None:
             compiled = self._statement.compile(dialect=dialect)
             wanted = compiled.positiontup if compiled.positional else list(compiled.binds)
-            places = []
+            places: list[tuple[str, int, Convert | None]] = []
             for name in wanted or ():
                 kind = compiled.binds[name].type.dialect_impl(dialect)
                 places.append((name, self._names.index(name), kind.bind_processor(dialect)))
