@@ -19,7 +19,7 @@ def note(turn: Turn, refused: Sequence[tuple[Claimed, Outcome, Result]], keyring
     if not mine:
         return
     turn.load(m.lead for m, _, _ in mine if m.lead is not None)
-    bounced.mark(turn.tx, [m.id for m, _, _ in mine], now)
+    bounced.mark(turn.tx, {m.id: str(o.kind) for m, o, _ in mine}, now)
     dead = []
     for m, o, _ in mine:
         assert m.lead is not None

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from nurture.store.database import Transaction
 from nurture.store.tables import messages
 
 
-def mark(tx: Transaction, message_ids: Sequence[int], at: datetime) -> None:
-    tx.execute(update(messages).where(messages.c.id.in_(message_ids)).values(bounced_at=at))
+def mark(tx: Transaction, kinds: Mapping[int, str], at: datetime) -> None:
+    """These mails, message → kind of bounce, came back."""
+    c = messages.c
+    statement = update(messages).where(c.id == bindparam("b_id")).values(bounced_at=at, bounce=bindparam("b_kind"))
+    if kinds:
+        tx.execute(statement, [{"b_id": message, "b_kind": kind} for message, kind in kinds.items()])
 
 
 def count(tx: Transaction, lead: int, since: datetime) -> int:

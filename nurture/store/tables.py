@@ -525,6 +525,8 @@ class MessageRow(SQLModel, table=True):
     opened_at: datetime | None = _instant(default=None)
     clicked_at: datetime | None = _instant(default=None)
     bounced_at: datetime | None = _instant(default=None)
+    bounce: str | None = _text(default=None)  # what kind of bounce: hard, likely, quota, soft… (mail.outcome.Kind)
+    complained_at: datetime | None = _instant(default=None)
     replied_at: datetime | None = _instant(default=None)
     answer: dict[str, Any] | None = _json(default=None, nullable=True)  # of a call
 

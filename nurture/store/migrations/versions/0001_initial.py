@@ -399,6 +399,8 @@ def upgrade() -> None:
         sa.Column("opened_at", UTCDateTime(), nullable=True),
         sa.Column("clicked_at", UTCDateTime(), nullable=True),
         sa.Column("bounced_at", UTCDateTime(), nullable=True),
+        sa.Column("bounce", sa.Text(), nullable=True),
+        sa.Column("complained_at", UTCDateTime(), nullable=True),
         sa.Column("replied_at", UTCDateTime(), nullable=True),
         sa.Column("answer", Json, nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
