@@ -26,6 +26,7 @@ from nurture.delivery.journal import Journal
 from nurture.delivery.smtp import SmtpTransport
 from nurture.engine import upkeep
 from nurture.errors import NurtureError, UserError
+from nurture.fleet import Fleet
 from nurture.mail.message import self_test
 from nurture.store.database import Database
 
@@ -49,8 +50,11 @@ class Worker:
     rhythm: Rhythm = field(default_factory=Rhythm)
     name: str = field(default_factory=worker_name)
     busy_s: float = 0.0
+    shared: bool | None = None  # whether the work is shared with other workers by jobs; None: on PostgreSQL
 
     def __post_init__(self) -> None:
+        if self.shared is None:
+            self.shared = not self.app.database.is_sqlite
         self._stop = asyncio.Event()
         self._passes = self.app.passes()
         self._passes.stopping = self._stop.is_set
@@ -74,25 +78,56 @@ class Worker:
         """Work until `stop` is called, then drain. Raises UserError where another worker has the SQLite file."""
         with alone(self.app.database):
             journal = self._start()
-            transport = self.app.transport()
-            self._dispatch = self.app.dispatch(self.name, journal, transport)
-            scheduler = AsyncIOScheduler(timezone="UTC")
-            options = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
-            scheduler.add_job(self._tick, "interval", seconds=self.rhythm.passes, **options)
-            scheduler.add_job(self._send, "interval", seconds=self.rhythm.dispatch, **options)
-            scheduler.add_job(self._upkeep, "interval", seconds=self.rhythm.upkeep, **options)
-            scheduler.start()
-            log.info("worker.started", worker=self.name)
+            dispatch = self._dispatch = self.app.dispatch(self.name, journal)
             try:
-                await self._stop.wait()
+                await (self._work_in(self._fleet(dispatch)) if self.shared else self._work_alone())
             finally:
-                # shutdown(wait=True) would cancel running coroutines: they are awaited here instead (trust R8).
-                scheduler.pause()
-                async with self._working, self._sending:
-                    await transport.aclose()
-                scheduler.shutdown(wait=False)
+                await dispatch.transport.aclose()
                 journal.close()
                 log.info("worker.stopped", worker=self.name)
+
+    async def _work_alone(self) -> None:
+        async with self._ticks((self._tick, self.rhythm.passes), (self._send, self.rhythm.dispatch)):
+            await self._stop.wait()
+
+    async def _work_in(self, fleet: Fleet) -> None:
+        async with self._ticks((fleet.tick, self.rhythm.passes)):
+            serving = asyncio.create_task(fleet.run())
+            told = asyncio.create_task(self._stop.wait())
+            await asyncio.wait((serving, told), return_when=asyncio.FIRST_COMPLETED)
+            told.cancel()
+            fleet.stop()
+            await self._hang_up()
+            await serving
+
+    async def _hang_up(self) -> None:
+        """Dialogues under way end, what waits is given back: a slow server holds a drain up for no more than a mail."""
+        if self._dispatch is not None:
+            await self._dispatch.transport.aclose()
+
+    def _fleet(self, dispatch: Dispatch) -> Fleet:
+        fleet = Fleet(self.app.database, self.app.clock, self._passes, dispatch, self._guarded)
+        fleet.check()
+        return fleet
+
+    @asynccontextmanager
+    async def _ticks(self, *ticks: tuple[Callable[[], Awaitable[None]], float]) -> AsyncIterator[None]:
+        """These and the upkeep, now and then every so many seconds, until the end of the block; those that have begun
+        are finished."""
+        scheduler = AsyncIOScheduler(timezone="UTC")
+        options = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None, "next_run_time": machine_now()}
+        for tick, seconds in (*ticks, (self._upkeep, self.rhythm.upkeep)):
+            scheduler.add_job(tick, "interval", seconds=seconds, **options)
+        scheduler.start()
+        log.info("worker.started", worker=self.name)
+        try:
+            yield
+        finally:
+            # Even shutdown(wait=False) cancels coroutines that run: they are awaited first (trust R8).
+            scheduler.pause()
+            await self._hang_up()
+            async with self._working, self._sending:
+                scheduler.shutdown(wait=False)
 
     async def once(self) -> int:
         """Do all that is due now and end; how many items were played and messages taken up."""

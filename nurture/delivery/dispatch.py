@@ -84,6 +84,10 @@ class Dispatch:
         await run.send()
         return len(batch.claimed)
 
+    def elapsed(self) -> float:
+        """The instant on the lanes' clock."""
+        return self._watch.seconds()
+
     # --- in threads ---
 
     def _claim(self, lane: str | None, limit: int) -> Batch | None:

@@ -7,7 +7,8 @@ provider, not to the domain, since limits do; one lane's trouble never holds ano
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from nurture.mail.provider import provider_of
@@ -21,10 +22,10 @@ class Pace:
     burst: int = 20
     connections: int = 10
 
-    def share(self, slots: int) -> Pace:
-        """One of `slots` equal parts, so that a fleet keeps the limit without a shared counter."""
-        rate = None if self.rate is None else self.rate / slots
-        return Pace(rate, max(1, self.burst // slots), max(1, self.connections // slots))
+    def share(self, slots: int, held: int = 1) -> Pace:
+        """`held` of `slots` equal parts, so that a fleet keeps the limit without a shared counter."""
+        rate = None if self.rate is None else self.rate * held / slots
+        return Pace(rate, max(1, self.burst * held // slots), max(1, self.connections * held // slots))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,20 @@ class Lane:
         self._fill(at)
         self._tokens = min(self._tokens + unused, self._burst())
         self._note(-unused, at)
+
+    def room(self, at: float) -> int | None:
+        """How many mails may go now; None is as many as there are."""
+        if at < self._closed_until:
+            return 0
+        rate = self._fill(at)
+        return None if rate is None else int(self._tokens + 1e-9)
+
+    def resize(self, pace: Pace, at: float, *, fresh: bool) -> None:
+        """Another share of the provider's pace is held from now on. A `fresh` one has nothing saved up: whoever held it
+        before may have used that."""
+        self._fill(at)
+        self.pace = pace
+        self._tokens = 0.0 if fresh and pace.rate is not None else min(self._tokens, float(pace.burst))
 
     def next_at(self, at: float) -> float:
         """The earliest instant at which one mail may go."""
@@ -172,6 +187,7 @@ class Lanes:
         self._common = common
         self._paces = dict(paces or {})
         self._lanes: dict[str, Lane] = {}
+        self._held: dict[str, int] = {}
 
     def named(self, name: str, at: float) -> Lane:
         """The lane of a provider, made when first asked for."""
@@ -183,6 +199,27 @@ class Lanes:
     def of(self, address: str, at: float) -> Lane:
         """The lane an address belongs to."""
         return self.named(provider_of(address), at)
+
+    @property
+    def paced(self) -> bool:
+        """Whether any limit is configured."""
+        return self._common.rate is not None or any(pace.rate is not None for pace in self._paces.values())
+
+    @contextmanager
+    def hold(self, name: str, slots: int, now: Callable[[], float]) -> Iterator[Lane]:
+        """The lane, with one more of the provider's `slots` in this worker's hands until the end of the block."""
+        lane = self.named(name, now())
+        self._resize(lane, 1, slots, now())
+        try:
+            yield lane
+        finally:
+            self._resize(lane, -1, slots, now())
+
+    def _resize(self, lane: Lane, by: int, slots: int, at: float) -> None:
+        held = self._held[lane.name] = self._held.get(lane.name, 0) + by
+        if held:
+            pace = self._paces.get(lane.name, self._common)
+            lane.resize(pace.share(slots, held), at, fresh=by > 0 and held == 1)
 
     def slowed(self, at: float) -> list[Lane]:
         """Lanes that are closed or below their pace, for health and metrics."""
