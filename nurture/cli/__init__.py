@@ -17,6 +17,7 @@ from nurture.cli import (
     consent,
     db,
     deploying,
+    doctor,
     enrolling,
     imports,
     keys,
@@ -81,6 +82,7 @@ app.command("worker", rich_help_panel=RUN)(running.worker)
 app.command("serve", rich_help_panel=RUN)(running.serve)
 app.command("pause", rich_help_panel=RUN)(pausing.pause)
 app.command("resume", rich_help_panel=RUN)(pausing.resume)
+app.command("doctor", rich_help_panel=RUN)(doctor.doctor)
 app.add_typer(outbox.app, name="outbox", rich_help_panel=RUN)
 app.add_typer(keys.app, name="keys", rich_help_panel=RUN)
 app.add_typer(db.app, name="db", rich_help_panel=RUN)
