@@ -23,6 +23,7 @@ from sqlalchemy.pool import StaticPool
 
 from nurture.errors import LostRace, StoreUnavailable, UserError
 from nurture.store.many import inserting
+from nurture.store.suppression_journal import Line, SuppressionJournal
 
 Transaction = Connection
 

@@ -3,43 +3,60 @@ address's keyed hash where they had said no, and rows that only count."""
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select, update
+from datetime import datetime
+
+from sqlalchemy import case, delete, select, update
 
 from nurture.store.database import Transaction
 from nurture.store.tables import (
+    attempts,
     consents,
     deals,
     decisions,
     enrollments,
     events,
+    hits,
     identities,
     lead_scores,
     lead_stages,
     lead_tags,
     leads,
     matches,
+    message_links,
     messages,
     stage_moves,
     timers,
 )
 
+_THEIRS = (events, identities, lead_scores, lead_stages, lead_tags, consents, matches, timers, decisions, hits)
+
 
 def erase(tx: Transaction, lead: int) -> None:
     """Remove the lead and all that is theirs. Enrollments and messages stay as rows without content, for the counts of
     reports; their lead is nobody."""
-    for table in (events, identities, lead_scores, lead_stages, lead_tags, consents, matches, timers, decisions):
+    mine = select(messages.c.id).where(messages.c.lead_id == lead)
+    # What servers answered may repeat the address.
+    tx.execute(update(attempts).where(attempts.c.message_id.in_(mine)).values(text=None))
+    tx.execute(delete(message_links).where(message_links.c.message_id.in_(mine)))
+    for table in (*_THEIRS, stage_moves):
         tx.execute(delete(table).where(table.c.lead_id == lead))
-    tx.execute(delete(stage_moves).where(stage_moves.c.lead_id == lead))
     emptied = {"lead_id": -lead, "entry": {}, "data": {}, "key": "", "error": None}
     tx.execute(update(enrollments).where(enrollments.c.lead_id == lead).values(**emptied))
+    c = messages.c
+    kept_reason = case((c.state == "cancelled", c.reason), else_=None)
     tx.execute(
         update(messages)
-        .where(messages.c.lead_id == lead)
-        .values(lead_id=None, recipient=None, options={}, body=None, answer=None)
+        .where(c.lead_id == lead)
+        .values(lead_id=None, recipient=None, options={}, body=None, answer=None, reason=kept_reason)
     )
-    tx.execute(update(deals).where(deals.c.lead_id == lead).values(external_id=None, owner=None))
+    tx.execute(update(deals).where(deals.c.lead_id == lead).values(external_id=None, owner=None, lead_id=-lead))
     tx.execute(delete(leads).where(leads.c.id == lead))
 
 
 def address_of(tx: Transaction, lead: int) -> str | None:
     return tx.execute(select(leads.c.address_hash).where(leads.c.id == lead)).scalar()
+
+
+def created_at(tx: Transaction, lead: int) -> datetime | None:
+    found: datetime | None = tx.execute(select(leads.c.created_at).where(leads.c.id == lead)).scalar()
+    return found

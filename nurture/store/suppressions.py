@@ -11,8 +11,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.errors import UserError
 from nurture.lead.keyring import Keyring
-from nurture.store.database import Transaction, insert_rows
+from nurture.store.database import Transaction, insert_rows, tell
+from nurture.store.suppression_journal import Erasure, Lifted, Suppressed
 from nurture.store.tables import suppressions
+from nurture.store.types import instant_text
 
 _GUARD_SCOPE = "key"
 _GUARD_ADDRESS = "guard@nurture.invalid"
@@ -39,12 +41,12 @@ def guard(tx: Transaction, keyring: Keyring, now: datetime) -> None:
 
 def suppress(tx: Transaction, rows: Iterable[tuple[str, str, str]], now: datetime) -> None:
     """Add (address hash, scope, reason); one that is there keeps its reason and date."""
-    values = [
-        {"address_hash": h, "scope": s, "reason": r, "at": now} for (h, s), r in {(h, s): r for h, s, r in rows}.items()
-    ]
+    known = [(h, s, r) for (h, s), r in {(h, s): r for h, s, r in rows}.items()]
+    values = [{"address_hash": h, "scope": s, "reason": r, "at": now} for h, s, r in known]
     if values:
         insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(suppressions)
         tx.execute(insert.on_conflict_do_nothing(), values)
+        tell(tx, [Suppressed(h, s, r, instant_text(now)) for h, s, r in known])
 
 
 def lift(tx: Transaction, rows: Collection[tuple[str, str]]) -> None:
@@ -52,6 +54,22 @@ def lift(tx: Transaction, rows: Collection[tuple[str, str]]) -> None:
     if rows:
         key = tuple_(suppressions.c.address_hash, suppressions.c.scope)
         tx.execute(delete(suppressions).where(key.in_(list(rows))))
+        tell(tx, [Lifted(*row) for row in rows])
+
+
+def note_erased(
+    tx: Transaction, lead: int, address_hash: str | None, created_at: datetime | None, now: datetime
+) -> None:
+    """Have the journal remember an erasure, so that a restored backup is cleaned again (trust C25)."""
+    if created_at is not None:
+        tell(tx, [Erasure(lead, address_hash, instant_text(created_at), instant_text(now))])
+
+
+def all_rows(tx: Transaction) -> dict[tuple[str, str], Suppressed]:
+    """Every suppression, by (address hash, scope); not the row that marks the key."""
+    c = suppressions.c
+    query = select(c.address_hash, c.scope, c.reason, c.at).where(c.scope != _GUARD_SCOPE)
+    return {(row[0], row[1]): Suppressed(row[0], row[1], row[2], instant_text(row[3])) for row in tx.execute(query)}
 
 
 def scopes(tx: Transaction, hashes: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -1,0 +1,56 @@
+"""What people asked for about themselves: a pause, no profile, restriction; and the record that somebody did it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, exists, insert, select, update
+
+from nurture.lead.lead import LeadId
+from nurture.store.database import Transaction
+from nurture.store.outbox import RIGHT
+from nurture.store.tables import lead_scores, leads, messages, privacy_actions, timers
+
+
+def set_pause(tx: Transaction, lead: LeadId, until: datetime | None) -> None:
+    """No marketing before `until`; None ends a pause."""
+    tx.execute(update(leads).where(leads.c.id == lead).values(paused_until=until))
+
+
+def set_unprofiled(tx: Transaction, lead: LeadId, unprofiled: bool) -> None:
+    """Objected to profiling: the points are gone, and none are added. Lifted: they begin anew."""
+    tx.execute(update(leads).where(leads.c.id == lead).values(unprofiled=unprofiled))
+    if unprofiled:
+        tx.execute(delete(lead_scores).where(lead_scores.c.lead_id == lead))
+        looks = timers.c.owner.startswith("score:", autoescape=True)
+        tx.execute(delete(timers).where(timers.c.lead_id == lead, timers.c.kind == "look", looks))
+
+
+def set_restricted(tx: Transaction, lead: LeadId, restricted: bool) -> bool:
+    """Kept, not used (GDPR 18). Whether anything changed."""
+    query = update(leads).where(leads.c.id == lead, leads.c.restricted.is_not(restricted))
+    return tx.execute(query.values(restricted=restricted)).rowcount == 1
+
+
+def asked_since(tx: Transaction, lead: LeadId, template: str, since: datetime) -> bool:
+    """Whether a mail of this kind was put into the outbox for the lead after `since`."""
+    c = messages.c
+    found = exists().where(c.lead_id == lead, c.kind == RIGHT, c.template == template, c.released_at > since)
+    return bool(tx.execute(select(found)).scalar())
+
+
+def note(
+    tx: Transaction,
+    what: str,
+    actor: str,
+    now: datetime,
+    *,
+    lead: LeadId | None = None,
+    reason: str | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Keep that somebody did something about a person's rights (trust C31)."""
+    row = {"at": now, "what": what, "actor": actor, "lead_id": lead, "reason": reason, "detail": dict(detail or {})}
+    tx.execute(insert(privacy_actions).values(**row))
