@@ -18,7 +18,7 @@ from nurture.store.types import instant_text
 
 _GUARD_SCOPE = "key"
 _GUARD_ADDRESS = "guard@nurture.invalid"
-_PAGE = 500
+_PAGE = 1_000
 
 
 def guard(tx: Transaction, keyring: Keyring, now: datetime) -> None:
