@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from nurture.cli import (
+    beginning,
     check,
     consent,
     db,
@@ -68,6 +69,7 @@ def _common(
 
 WRITE, RUN, PEOPLE = "Write and rehearse", "Run", "Leads and data"
 
+app.command("init", rich_help_panel=WRITE)(beginning.init)
 app.command("check", rich_help_panel=WRITE)(check.check)
 app.command("test", rich_help_panel=WRITE)(testing.run_tests)
 app.command("simulate", rich_help_panel=WRITE)(simulating.simulate)

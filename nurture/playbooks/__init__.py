@@ -1,0 +1,1 @@
+"""Projects to begin with; each folder is one, as `nurture init` writes it."""
