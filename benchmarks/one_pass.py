@@ -18,10 +18,11 @@ import uvloop
 from sqlalchemy import text
 
 from nurture.app import App, open_app
-from nurture.worker import Worker
+from nurture.worker import Worker, settle_in
 
 
 async def play(app: App) -> tuple[float, float]:
+    settle_in()
     worker = Worker(app)
     began, worked = time.perf_counter(), time.process_time()
     await worker.once()

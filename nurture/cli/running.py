@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,12 +19,12 @@ HostOption = Annotated[str, typer.Option("--host", help="Address to listen on; t
 
 def run(port: PortOption = 8025, host: HostOption = "127.0.0.1", project: ProjectOption = None) -> None:
     """Worker and endpoint in one process, the embedded default."""
-    asyncio.run(_run(_open(project), host, port, work=True, serve=True))
+    _loop(_run(_open(project), host, port, work=True, serve=True))
 
 
 def serve(port: PortOption = 8025, host: HostOption = "127.0.0.1", project: ProjectOption = None) -> None:
     """The endpoint alone: events in, unsubscribe and preference pages, the REST interface."""
-    asyncio.run(_run(_open(project), host, port, work=False, serve=True))
+    _loop(_run(_open(project), host, port, work=False, serve=True))
 
 
 def worker(
@@ -33,9 +34,19 @@ def worker(
     """The worker alone. Any number of them on PostgreSQL, one on a SQLite file."""
     app = _open(project)
     if once:
-        asyncio.run(_once(app))
+        _loop(_once(app))
     else:
-        asyncio.run(_run(app, "", 0, work=True, serve=False))
+        _loop(_run(app, "", 0, work=True, serve=False))
+
+
+def _loop(work: Coroutine[Any, Any, None]) -> None:
+    """Run it on uvloop, which a worker's connections and an endpoint's requests are both faster on."""
+    try:
+        from uvloop import run
+    except ImportError:  # there is none for Windows
+        asyncio.run(work)
+    else:
+        run(work)
 
 
 def _open(project: ProjectOption) -> App:
@@ -49,8 +60,9 @@ def _open(project: ProjectOption) -> App:
 
 
 async def _once(app: App) -> None:
-    from nurture.worker import Worker, signals
+    from nurture.worker import Worker, settle_in, signals
 
+    settle_in()
     worker = Worker(app)
     with signals(worker):
         await worker.once()
@@ -59,8 +71,9 @@ async def _once(app: App) -> None:
 async def _run(app: App, host: str, port: int, *, work: bool, serve: bool) -> None:
     """Until a signal: the endpoint stops taking requests first, then the worker drains."""
     from nurture.serving import Endpoint
-    from nurture.worker import Worker, signals
+    from nurture.worker import Worker, settle_in, signals
 
+    settle_in()
     worker = Worker(app)
     endpoint = Endpoint(app, host, port) if serve else None
     with signals(worker):
