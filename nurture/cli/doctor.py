@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nurture.folder import Folder
     from nurture.settings import Settings
     from nurture.store.database import Database
-    from nurture.store.health import Health
+    from nurture.store.checkup import Health
 
 _STALE = timedelta(minutes=5)  # what is due for longer has nobody working on it
 _CLOCK = timedelta(seconds=2)  # machines whose clocks differ by more order their events wrongly
@@ -157,7 +157,7 @@ def _engine(database: Database) -> Iterator[Finding]:
 
     from nurture.clock import machine_now
     from nurture.store.database import WAL_IS_SAFE
-    from nurture.store.health import damaged, server_now
+    from nurture.store.checkup import damaged, server_now
 
     if database.is_sqlite:
         version = ".".join(map(str, sqlite3.sqlite_version_info))
@@ -181,11 +181,11 @@ def _engine(database: Database) -> Iterator[Finding]:
 def _standing(database: Database, settings: Settings | None) -> Iterator[Finding]:
     from nurture.clock import machine_now
     from nurture.lead.keyring import Keyring
-    from nurture.store import health, suppressions, versions
+    from nurture.store import checkup, suppressions, versions
 
     now = machine_now()
     with database.read() as tx:
-        live, campaigns, found = versions.current(tx), versions.deployed(tx), health.read_health(tx, now)
+        live, campaigns, found = versions.current(tx), versions.deployed(tx), checkup.read_health(tx, now)
     if live is None:
         yield Finding("warning", "deploy", "nothing is deployed yet", "run 'nurture deploy'")
     else:

@@ -1,77 +1,73 @@
-"""What `nurture doctor` reads of a database: figures that say whether something stands still. Only reads."""
+"""How far behind the work is, and whether the database can be written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
-from nurture.store.database import Database, Transaction
-from nurture.store.tables import enrollments, events, leads, messages, sweeps
+from nurture.store.database import Transaction
+from nurture.store.events import oldest_waiting
+from nurture.store.tables import enrollments, events, messages, timers, workers
+
+ENDPOINT = "endpoint"
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    """Counts, and the oldest instant of what waits. `parked` by error."""
+class Backlog:
+    """Since when the oldest of each kind waits, None where none does. `messages` counts those not at an end."""
 
-    leads: int
-    parked: dict[str, int]
-    unknown: int
-    failed: dict[str, int]
-    pending: int
-    oldest_pending: datetime | None
-    overdue: int
-    oldest_overdue: datetime | None
-    unread: int
-    oldest_unread: datetime | None
-    sweeps: int
+    events_since: datetime | None
+    messages_since: datetime | None
+    enrollments_since: datetime | None
+    newest: datetime | None
+    messages: dict[str, int]
+    parked: int
 
 
-def read_health(tx: Transaction, now: datetime) -> Health:
-    """All figures, each by an index or one scan of what is open."""
-    e, m, v = enrollments.c, messages.c, events.c
-    parked = tx.execute(
-        select(func.coalesce(e.error, ""), func.count()).where(e.state == "parked").group_by(e.error).order_by(e.error)
+def backlog(tx: Transaction, now: datetime) -> Backlog:
+    """Each figure comes from an index over what is not done yet."""
+    m, e = messages.c, enrollments.c
+    waiting = select(func.min(m.due)).where(m.state == "pending", m.due <= now)
+    steps = select(func.min(e.wake)).where(e.state == "waiting", e.wake <= now)
+    counted = (
+        select(m.state, func.count()).where(m.state.in_(("pending", "claimed", "sending", "unknown"))).group_by(m.state)
     )
-    failed = tx.execute(
-        select(func.coalesce(m.reason, ""), func.count())
-        .where(m.state == "failed", m.released_at > now - timedelta(days=7))
-        .group_by(m.reason)
-        .order_by(func.count().desc())
-        .limit(5)
-    )
-    pending = tx.execute(select(func.count(), func.min(m.due)).where(m.state == "pending", m.due <= now)).one()
-    overdue = tx.execute(select(func.count(), func.min(e.wake)).where(e.state == "waiting", e.wake <= now)).one()
-    unread = tx.execute(select(func.count(), func.min(v.accepted_at)).where(v.seq.is_(None))).one()
-    return Health(
-        leads=tx.execute(select(func.count()).select_from(leads)).scalar() or 0,
-        parked={row[0]: row[1] for row in parked},
-        unknown=tx.execute(select(func.count()).where(m.state == "unknown")).scalar() or 0,
-        failed={row[0]: row[1] for row in failed},
-        pending=pending[0],
-        oldest_pending=pending[1],
-        overdue=overdue[0],
-        oldest_overdue=overdue[1],
-        unread=unread[0],
-        oldest_unread=unread[1],
-        sweeps=tx.execute(select(func.count()).select_from(sweeps)).scalar() or 0,
+    return Backlog(
+        events_since=oldest_waiting(tx),
+        messages_since=tx.execute(waiting).scalar(),
+        enrollments_since=tx.execute(steps).scalar(),
+        newest=tx.execute(select(events.c.accepted_at).order_by(events.c.id.desc()).limit(1)).scalar(),
+        messages={row[0]: row[1] for row in tx.execute(counted)},
+        parked=tx.execute(select(func.count()).where(e.state == "parked")).scalar() or 0,
     )
 
 
-def server_now(database: Database) -> datetime | None:
-    """The clock of a PostgreSQL server; None for a file."""
-    if database.is_sqlite:
-        return None
-    with database.read() as tx:
-        found: datetime | None = tx.execute(text("SELECT clock_timestamp()")).scalar()
-    return found
+def next_due(tx: Transaction) -> datetime | None:
+    """The earliest instant at which anything is to be done by itself: a step, a timer, a message; None where nothing
+    is. Each from the index its pass reads by."""
+    m, e = messages.c, enrollments.c
+    waiting = (
+        select(func.min(e.wake)).where(e.state == "waiting"),
+        select(func.min(timers.c.due)).where(timers.c.due.is_not(None)),
+        select(func.min(m.due)).where(m.state == "pending"),
+    )
+    return min((at for query in waiting if (at := tx.execute(query).scalar()) is not None), default=None)
 
 
-def damaged(database: Database) -> str | None:
-    """What SQLite's own check finds; None where all is well, or for a server."""
-    if not database.is_sqlite:
-        return None
-    with database.read() as tx:
-        verdict = str(tx.execute(text("PRAGMA quick_check")).scalar())
-    return None if verdict == "ok" else verdict
+def prove_writable(tx: Transaction, now: datetime) -> None:
+    """Write one small row, which a full or read-only disk refuses."""
+    _beat(tx, ENDPOINT, now, {"kind": ENDPOINT})
+
+
+def beat(tx: Transaction, worker: str, at: datetime) -> None:
+    """This worker lives; `at` is machine time."""
+    _beat(tx, worker, at, {})
+
+
+def _beat(tx: Transaction, name: str, at: datetime, detail: dict[str, str]) -> None:
+    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(workers)
+    row = {"id": name, "started_at": at, "beat_at": at, "detail": detail}
+    tx.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"beat_at": at}), [row])
