@@ -69,35 +69,45 @@ def _common(
 
 WRITE, RUN, PEOPLE = "Write and rehearse", "Run", "Leads and data"
 
-app.command("init", rich_help_panel=WRITE)(beginning.init)
-app.command("check", rich_help_panel=WRITE)(check.check)
-app.command("test", rich_help_panel=WRITE)(testing.run_tests)
-app.command("simulate", rich_help_panel=WRITE)(simulating.simulate)
-app.command("preview", rich_help_panel=WRITE)(previewing.preview)
-app.command("send-test", rich_help_panel=WRITE)(previewing.send_test)
-app.command("schema", rich_help_panel=WRITE)(schema.schema)
-app.command("plan", rich_help_panel=RUN)(deploying.plan)
-app.command("deploy", rich_help_panel=RUN)(deploying.deploy)
-app.command("versions", rich_help_panel=RUN)(deploying.versions)
-app.command("run", rich_help_panel=RUN)(running.run)
-app.command("worker", rich_help_panel=RUN)(running.worker)
-app.command("serve", rich_help_panel=RUN)(running.serve)
-app.command("pause", rich_help_panel=RUN)(pausing.pause)
-app.command("resume", rich_help_panel=RUN)(pausing.resume)
-app.command("doctor", rich_help_panel=RUN)(doctor.doctor)
-app.add_typer(outbox.app, name="outbox", rich_help_panel=RUN)
-app.add_typer(keys.app, name="keys", rich_help_panel=RUN)
-app.add_typer(db.app, name="db", rich_help_panel=RUN)
-app.command("import", rich_help_panel=PEOPLE)(imports.import_file)
-app.command("enroll", rich_help_panel=PEOPLE)(enrolling.enroll)
-app.command("why", rich_help_panel=PEOPLE)(why.why)
+app.command("init", short_help="Make a new project that runs.", rich_help_panel=WRITE)(beginning.init)
+app.command("check", short_help="All problems of campaigns, templates and config.", rich_help_panel=WRITE)(check.check)
+app.command("test", short_help="Play the tests of campaigns on a virtual clock.", rich_help_panel=WRITE)(
+    testing.run_tests
+)
+app.command("simulate", short_help="What a campaign would do with these leads, and why.", rich_help_panel=WRITE)(
+    simulating.simulate
+)
+app.command("preview", short_help="A mail in the browser.", rich_help_panel=WRITE)(previewing.preview)
+app.command("send-test", short_help="Send one real mail, marked as a test.", rich_help_panel=WRITE)(
+    previewing.send_test
+)
+app.command("schema", short_help="JSON Schema of campaign files, for editors.", rich_help_panel=WRITE)(schema.schema)
+app.command("plan", short_help="What a deploy would change.", rich_help_panel=RUN)(deploying.plan)
+app.command("deploy", short_help="Make campaigns, templates and config live.", rich_help_panel=RUN)(deploying.deploy)
+app.command("versions", short_help="What is live, and who is inside.", rich_help_panel=RUN)(deploying.versions)
+app.command("run", short_help="Worker and endpoint in one process.", rich_help_panel=RUN)(running.run)
+app.command("worker", short_help="The worker alone.", rich_help_panel=RUN)(running.worker)
+app.command("serve", short_help="The endpoint alone.", rich_help_panel=RUN)(running.serve)
+app.command("pause", short_help="Stop a campaign, or everything, at once.", rich_help_panel=RUN)(pausing.pause)
+app.command("resume", short_help="Go on after a pause.", rich_help_panel=RUN)(pausing.resume)
+app.command("doctor", short_help="What is broken, and what stands still.", rich_help_panel=RUN)(doctor.doctor)
+app.add_typer(outbox.app, name="outbox", short_help="What is to leave, and what became of it.", rich_help_panel=RUN)
+app.add_typer(keys.app, name="keys", short_help="Keys of other programs.", rich_help_panel=RUN)
+app.add_typer(db.app, name="db", short_help="Bring the schema up to date, copy the database.", rich_help_panel=RUN)
+app.command("import", short_help="Take in leads, events or deals from a file.", rich_help_panel=PEOPLE)(
+    imports.import_file
+)
+app.command("enroll", short_help="Put a lead into a campaign.", rich_help_panel=PEOPLE)(enrolling.enroll)
+app.command("why", short_help="Every decision about a lead, also why not.", rich_help_panel=PEOPLE)(why.why)
 leads.app.command("move")(enrolling.move)
 leads.app.command("tag")(enrolling.tag)
 leads.app.command("untag")(enrolling.untag)
 leads.app.command("assign")(enrolling.assign)
-app.add_typer(leads.app, name="leads", rich_help_panel=PEOPLE)
-app.add_typer(consent.app, name="consent", rich_help_panel=PEOPLE)
-app.add_typer(report.app, name="report", rich_help_panel=PEOPLE)
+app.add_typer(leads.app, name="leads", short_help="Look at leads, move, tag, assign them.", rich_help_panel=PEOPLE)
+app.add_typer(
+    consent.app, name="consent", short_help="What was agreed to, and the proof of it.", rich_help_panel=PEOPLE
+)
+app.add_typer(report.app, name="report", short_help="Funnel and pipeline in figures.", rich_help_panel=PEOPLE)
 
 
 def run(arguments: Sequence[str]) -> int:
