@@ -17,9 +17,10 @@ from nurture.campaign.window import Window
 from nurture.engine.turn import Turn
 from nurture.journey.reads import ends
 from nurture.journey.timing import next_open
+from nurture.lead.permission import judge_service
 from nurture.store import consents, enrollments, outbox
 from nurture.store.conditions import Row
-from nurture.store.outbox import CONFIRM, MAIL, Claimed, Launch
+from nurture.store.outbox import CONFIRM, MAIL, RIGHT, Claimed, Launch
 from nurture.store.permissions import permit
 
 
@@ -65,7 +66,7 @@ def pass_gate(
 
 
 def _refused(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held]:
-    to_leads = [m for m in claimed if m.lead is not None and m.kind in (MAIL, CONFIRM)]
+    to_leads = [m for m in claimed if m.lead is not None and m.kind in (MAIL, CONFIRM, RIGHT)]
     people = consents.people(turn.tx, [m.lead for m in to_leads if m.lead is not None]) if to_leads else {}
     found = []
     for m in to_leads:
@@ -74,8 +75,11 @@ def _refused(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held
             found.append(Held(m, "erased"))
             continue
         topics = [m.topic] if m.topic and not m.service else []
-        may = permit(turn.live.project, person, topics, now)
-        verdict = may.service if m.service or not topics else may.topics[topics[0]]
+        if m.kind == RIGHT:  # whose data may not be used must still be answered (GDPR 15, 18)
+            verdict = judge_service(person.email is not None, False, person.scopes)
+        else:
+            may = permit(turn.live.project, person, topics, now)
+            verdict = may.service if m.service or not topics else may.topics[topics[0]]
         if verdict != "ok":
             found.append(Held(m, verdict))
     return found

@@ -1,34 +1,135 @@
-"""A person's rights: to be forgotten (campaigns.md S28, trust C23)."""
+"""A person's rights: to rest, to object to profiling, to be told, to be kept but not used, to be forgotten.
+
+Everything here leaves a row that says who did it and when, and names nobody (trust C31).
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
 
 import structlog
 
+from nurture.campaign.duration import Duration
+from nurture.engine.confirming import request_of
+from nurture.engine.consent import ConsentRules, change
 from nurture.engine.turn import Turn
 from nurture.engine.writing import leave
-from nurture.lead.consent import ALL_MARKETING, Declaration, Proof
-from nurture.lead.permission import MARKETING
-from nurture.store import enrollments, erasing, ledger, outbox, suppressions
+from nurture.errors import UserError
+from nurture.journey.timing import shift, zone_name
+from nurture.lead.consent import ALL_MARKETING, PROFILING, Declaration, Proof
+from nurture.lead.lead import LeadId, shard_of
+from nurture.lead.permission import ALL, MARKETING
+from nurture.store import enrollments, erasing, ledger, outbox, rights, suppressions
+from nurture.store.consents import Person
+from nurture.store.database import Transaction
 
 log = structlog.get_logger()
 
 ERASED = "erased"
+Asked = Literal["data", "erase"]
+LINK_HOLDS = timedelta(days=3)
+_ONE_MAIL_IN = timedelta(hours=24)
+_MARK = 12  # hex digits of the address's hash in a link: enough to see that it is another mailbox
 
 
-def erase(turn: Turn, lead: int, actor: str, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What an erasure came to: counts, nothing of the person."""
+
+    enrollments: int
+    messages: int
+    address: bool
+
+
+def erase(turn: Turn, lead: int, actor: str, now: datetime, reason: str | None = None) -> Erased:
     """Take a lead out. Pending messages are cancelled, enrollments end, everything that names the person is removed;
     the address stays suppressed by its keyed hash, so that no import brings the person back. A mail on the wire goes
     out, and its outcome is kept without the person."""
     turn.load([lead])
     address_hash = erasing.address_of(turn.tx, lead)
-    leave(turn, [(e, ERASED, now) for e in enrollments.open_of(turn.tx, [lead])])
-    outbox.cancel_lead(turn.tx, lead, ERASED)
+    standing = enrollments.open_of(turn.tx, [lead])
+    leave(turn, [(e, ERASED, now) for e in standing])
+    cancelled = outbox.cancel_lead(turn.tx, lead, ERASED)
     turn.flush()
     if address_hash is not None:
         suppressions.suppress(turn.tx, [(address_hash, MARKETING, ERASED)], now)
+    suppressions.note_erased(turn.tx, lead, address_hash, erasing.created_at(turn.tx, lead), now)
     said = Declaration(lead, ALL_MARKETING, "withdraw", "operator", actor, now, Proof(method="erasure"))
     ledger.forget(turn.tx, lead, said, turn.live.keyring, now)
     erasing.erase(turn.tx, lead)
+    done = Erased(len(standing), cancelled, address_hash is not None)
+    detail = {"enrollments": done.enrollments, "messages": done.messages}
+    rights.note(turn.tx, "erase", actor, now, lead=lead, reason=reason, detail=detail)
     log.info("lead.erased", lead=lead)
+    return done
+
+
+def pause(tx: Transaction, person: Person, months: int, rules: ConsentRules, actor: str, now: datetime) -> None:
+    """No marketing for so many months from now, at the lead's local time; 0 ends a pause."""
+    zone = zone_name(person.zone, rules.project.zone) or "UTC"
+    until = shift(now, Duration(months=months), zone) if months else None
+    rights.set_pause(tx, person.id, until)
+    rights.note(tx, "pause" if months else "unpause", actor, now, lead=person.id, detail={"months": months})
+
+
+def object_to_profiling(tx: Transaction, said: Declaration, rules: ConsentRules, now: datetime) -> None:
+    """No score of this person from now on (GDPR 21(1), trust C28), or one again. `said` is about PROFILING."""
+    assert said.topic == PROFILING, "this is about profiling only"
+    change(tx, [said], rules, now)
+    rights.set_unprofiled(tx, said.lead, said.action == "object")
+    rights.note(tx, "profiling", said.actor, now, lead=said.lead, detail={"objected": said.action == "object"})
+
+
+def restrict(tx: Transaction, lead: LeadId, restricted: bool, actor: str, now: datetime, reason: str | None) -> bool:
+    """Keep the lead's data and use it for nothing: no mail, no score (GDPR 18). Whether anything changed."""
+    changed = rights.set_restricted(tx, lead, restricted)
+    rights.note(tx, "restrict" if restricted else "unrestrict", actor, now, lead=lead, reason=checked(reason))
+    return changed
+
+
+def ask(tx: Transaction, person: Person, asked: Asked, rules: ConsentRules, now: datetime) -> bool:
+    """Mail a fresh link for the data, or for erasing them, to the person's own address: whoever was forwarded a mail
+    must not get either (trust X8). At most one of each a day; whether one is on its way."""
+    template = f"privacy/{asked}"
+    if person.email is None or person.address_hash is None or ALL in person.scopes:
+        return False
+    if rights.asked_since(tx, person.id, template, now - _ONE_MAIL_IN):
+        return False
+    row = {
+        "lead_id": person.id,
+        "shard": shard_of(person.id),
+        "kind": outbox.RIGHT,
+        "template": template,
+        "service": True,
+        "options": {"requests": {"$asked": request_of(now), "$address": mark_of(person.address_hash)}},
+        "lane": rules.lane_of(person.email),
+        "due": now,
+        "released_at": now,
+        "expires_at": now + LINK_HOLDS,
+    }
+    outbox.insert(tx, [row])
+    rights.note(tx, f"asked {asked}", "person", now, lead=person.id)
+    return True
+
+
+def mark_of(address_hash: str) -> str:
+    """What a link says of the mailbox it was mailed to."""
+    return address_hash[:_MARK]
+
+
+def may_use(person: Person | None, request: int, mark: str, now: datetime) -> bool:
+    """Whether a mailed link still opens: fresh, and mailed to the address the person has now."""
+    if person is None or person.address_hash is None or mark_of(person.address_hash) != mark:
+        return False
+    return 0 <= now.timestamp() + 1 - request <= LINK_HOLDS.total_seconds()
+
+
+def checked(reason: str | None) -> str | None:
+    """A reason for the record. Raises UserError where it names an address: the record outlives erasure (trust C31)."""
+    if reason is not None and "@" in reason:
+        raise UserError(
+            "the reason must not hold an address", hint="it is kept after an erasure; write a ticket's number"
+        )
+    return reason

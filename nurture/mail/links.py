@@ -34,6 +34,8 @@ class Purpose(StrEnum):
     PREFERENCES = "preferences"
     CONFIRM = "confirm"
     FORM = "form"
+    DATA = "data"
+    ERASE = "erase"
     CLICK = "click"
     OPEN = "open"
     PAGE = "page"  # the form token of a public page (trust X9)
@@ -77,6 +79,15 @@ class Links:
     def confirm(self, lead: Atom, topic: str, request: Atom) -> str:
         """The double opt-in page. `request` names the stored request, which knows when it expires (trust C7)."""
         return f"{self._base}/c/{self.token(Purpose.CONFIRM, lead, topic, request)}"
+
+    def my_data(self, lead: Atom, request: Atom, address: Atom) -> str:
+        """The page that hands out all data; `request` is the second it was asked in, `address` a mark of the mailbox
+        the link was mailed to."""
+        return f"{self._base}/d/{self.token(Purpose.DATA, lead, request, address)}"
+
+    def erase_me(self, lead: Atom, request: Atom, address: Atom) -> str:
+        """The page that erases the lead; fields as of `my_data`."""
+        return f"{self._base}/e/{self.token(Purpose.ERASE, lead, request, address)}"
 
     def form(self, name: str, lead: Atom, fields: dict[str, Any] | None = None) -> str:
         """A hosted form that knows the lead and has `fields` filled in. Raises TokenTooLong."""
@@ -172,6 +183,18 @@ class LeadLinks:
     def confirm(self, topic: str) -> str:
         """The confirmation page of `topic`; the request is the open one of that topic, else 0."""
         return self._links.confirm(self._lead, topic, self._requests.get(topic, 0))
+
+    @property
+    def my_data(self) -> str:
+        """Only in the mail that answers the request for it."""
+        return self._links.my_data(self._lead, *self._asked())
+
+    @property
+    def erase_me(self) -> str:
+        return self._links.erase_me(self._lead, *self._asked())
+
+    def _asked(self) -> tuple[Atom, Atom]:
+        return self._requests.get("$asked", 0), self._requests.get("$address", "")
 
     def form(self, name: str, **fields: Any) -> str:
         return self._links.form(name, self._lead, fields)

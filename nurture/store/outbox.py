@@ -17,6 +17,7 @@ from nurture.store.scope import Scope
 from nurture.store.tables import attempts, enrollments, leads, messages
 
 MAIL, NOTICE, CONFIRM, CALL = "mail", "notice", "confirm", "call"
+RIGHT = "right"  # the link somebody asked for to see or erase their data
 ENDED_ON_THE_WIRE = "the worker ended while it was on the wire"
 UNDERWAY = ("pending", "claimed", "sending")
 UNSENT = ("pending", "claimed")
@@ -130,7 +131,7 @@ def claim(
     worker: str,
     limit: int,
     *,
-    kinds: Sequence[str] = (MAIL, NOTICE, CONFIRM),
+    kinds: Sequence[str] = (MAIL, NOTICE, CONFIRM, RIGHT),
     except_lanes: Sequence[str] = (),
     except_campaigns: Sequence[str] = (),
     marketing: bool = True,

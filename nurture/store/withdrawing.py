@@ -88,7 +88,11 @@ def readdress(tx: Transaction, lead: LeadId, lane: str, now: datetime) -> int:
     c = messages.c
     return tx.execute(
         update(messages)
-        .where(c.lead_id == lead, c.kind.in_((outbox.MAIL, outbox.CONFIRM)), c.state.in_(("pending", "claimed")))
+        .where(
+            c.lead_id == lead,
+            c.kind.in_((outbox.MAIL, outbox.CONFIRM, outbox.RIGHT)),
+            c.state.in_(("pending", "claimed")),
+        )
         .values(
             state="pending",
             lane=lane,

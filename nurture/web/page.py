@@ -31,7 +31,7 @@ class Pages:
             loader=PackageLoader("nurture.web", "pages"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
         digest = base64.b64encode(hashlib.sha256(self._style.encode("utf-8")).digest()).decode("ascii")
-        self._headers = {
+        self.headers = {
             "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; "
             "base-uri 'none'; frame-ancestors 'none'",
             "Cache-Control": "no-store",
@@ -70,7 +70,7 @@ class Pages:
         html = self._templates.get_template(f"{template}.html").render(
             t=words, lang=language, sender=project.sender, style=self._style, **values
         )
-        return Response(html, status, {**self._headers, **(headers or {})}, "text/html; charset=utf-8")
+        return Response(html, status, {**self.headers, **(headers or {})}, "text/html; charset=utf-8")
 
 
 def by_locale(texts: Mapping[str, str], locale: str | None, project: Project) -> str:

@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 import anyio
 from starlette.requests import Request
 
+from nurture.engine import privacy
 from nurture.engine.confirming import asked_with
 from nurture.engine.consent import Answer, change
-from nurture.lead.consent import ALL_MARKETING, TRACKING, Action, Declaration, Proof
+from nurture.engine.exporting import export
+from nurture.lead.consent import ALL_MARKETING, PROFILING, TRACKING, Action, Declaration, Proof
 from nurture.lead.lead import LeadId
 from nurture.store.consents import Person, people
 from nurture.store.database import Transaction
@@ -125,6 +127,55 @@ class Personal:
             return [self._said(present, t, "withdraw", visit, "preferences") for t in [ALL_MARKETING, *tracked]]
 
         self._change(lead, act)
+
+    def pause(self, lead: LeadId, months: int) -> None:
+        """No marketing for so many months; 0 ends a pause."""
+
+        def act(tx: Transaction, person: Person) -> None:
+            privacy.pause(tx, person, months, self._services.rules(), "person", self._services.clock.now())
+
+        self._with(lead, act)
+
+    def object_to_profiling(self, lead: LeadId, objects: bool, visit: Visit) -> None:
+        """No score of this person, or one again."""
+
+        def act(tx: Transaction, person: Person) -> None:
+            said = self._said(person.id, PROFILING, "object" if objects else "grant", visit, "preferences")
+            privacy.object_to_profiling(tx, said, self._services.rules(), self._services.clock.now())
+
+        self._with(lead, act)
+
+    def ask(self, lead: LeadId, asked: privacy.Asked) -> None:
+        """Mail a fresh link to the person's own address."""
+        rules, now = self._services.rules(), self._services.clock.now()
+        self._with(lead, lambda tx, person: privacy.ask(tx, person, asked, rules, now))
+
+    def data_of(self, lead: LeadId, request: int, mark: str) -> dict[str, Any] | None:
+        """Everything known of the lead, where the link still opens; else None."""
+        services, found = self._services, []
+
+        def act(tx: Transaction, person: Person) -> None:
+            now = services.clock.now()
+            if privacy.may_use(person, request, mark, now):
+                found.append(export(tx, person.id, services.project, services.processing, now, "person"))
+
+        self._with(lead, act)
+        return found[0] if found else None
+
+    def erase(self, lead: LeadId, request: int, mark: str) -> bool:
+        """Erase the lead where the link still opens. Whether it did; a repeat of a press that did is no harm."""
+        person = self.person(lead)
+        if person is None or not privacy.may_use(person, request, mark, self._services.clock.now()):
+            return False
+        self._services.erase(person.id, "person")
+        return True
+
+    def _with(self, lead: LeadId, act: Callable[[Transaction, Person], object]) -> None:
+        """One act about the lead of a link; nothing where it is gone."""
+        with self._services.database.write() as tx:
+            present = present_lead(tx, lead)
+            if present is not None:
+                act(tx, people(tx, [present], locked=True)[present])
 
     def _change(self, lead: LeadId, said: Callable[[Transaction, LeadId], list[Declaration]]) -> list[Answer]:
         services = self._services

@@ -6,28 +6,32 @@ token nobody made gets the page that a real one gets (trust X7).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from nurture.campaign.project import Project
 from nurture.engine.confirming import asked_with
+from nurture.engine.privacy import Asked
 from nurture.errors import StoreUnavailable
+from nurture.journey.timing import local, zone_name
 from nurture.lead.consent import TRACKING
 from nurture.lead.permission import MARKETING
 from nurture.mail.links import Payload, Purpose
 from nurture.store.consents import Person
 from nurture.web.bodies import Fields, TooLarge, read_fields
 from nurture.web.page import Pages, masked, topic_words
-from nurture.web.personal import NOBODY, Personal
+from nurture.web.personal import NOBODY, Personal, Visit
 from nurture.web.services import Services
 
 ONE_CLICK = [("List-Unsubscribe", "One-Click")]
 FORM_USE = "page form"
+ASKED: Mapping[str, Asked] = {"data": "data", "erase": "erase"}
 METHODS = ["GET", "POST", "OPTIONS"]  # HEAD comes with GET
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -45,6 +49,8 @@ class PublicRoutes:
             Route("/u/{token}", answered(self._services, self._pages, self._unsubscribe), methods=METHODS),
             Route("/c/{token}", answered(self._services, self._pages, self._confirm), methods=METHODS),
             Route("/p/{token}", answered(self._services, self._pages, self._preferences), methods=METHODS),
+            Route("/d/{token}", answered(self._services, self._pages, self._data), methods=METHODS),
+            Route("/e/{token}", answered(self._services, self._pages, self._erase), methods=METHODS),
         ]
 
     # --- unsubscribe ---
@@ -126,6 +132,9 @@ class PublicRoutes:
             if not self._is_own(token, dict(fields)):
                 return await self._show(request, lead, "refused", status=403)
             notes = await self._choose(request, lead, fields)
+            if (asked := ASKED.get(dict(fields).get("do", ""))) is not None:
+                await self._personal.run(lambda: self._personal.ask(lead, asked))
+                return await self._show(request, lead, "asked")
             saved = True
         person = await self._personal.run(lambda: self._personal.person(lead))
         return await self._show_choices(request, lead, person, notes, saved)
@@ -134,8 +143,9 @@ class PublicRoutes:
         visit = self._personal.visit(request, "/p")
         person = await self._personal.run(lambda: self._personal.person(lead))
         locale = person.locale if person else None
-        if dict(fields).get("do") == "all":
-            await self._personal.run(lambda: self._personal.leave_everything(lead, visit))
+        act = self._acts(lead, visit).get(dict(fields).get("do", ""))
+        if act is not None:
+            await self._personal.run(act)
             return ()
         offered = {choice["name"]: choice["wording"] for choice in self._choices(person)}
         shown = [value for name, value in fields if name == "shown" and value in offered]
@@ -143,6 +153,18 @@ class PublicRoutes:
         language = locale or self._services.project.locale
         mailed = await self._personal.run(lambda: self._personal.choose(lead, shown, wanted, visit, offered, language))
         return (self._pages.texts(self._language(locale), "saved")["mail"],) if mailed else ()
+
+    def _acts(self, lead: int, visit: Visit) -> dict[str, Callable[[], None]]:
+        """What a button of the page does at once, by the button's value."""
+        mine = self._personal
+        return {
+            "all": lambda: mine.leave_everything(lead, visit),
+            "pause-1": lambda: mine.pause(lead, 1),
+            "pause-3": lambda: mine.pause(lead, 3),
+            "unpause": lambda: mine.pause(lead, 0),
+            "profiling-off": lambda: mine.object_to_profiling(lead, True, visit),
+            "profiling-on": lambda: mine.object_to_profiling(lead, False, visit),
+        }
 
     async def _show_choices(
         self, request: Request, lead: int, person: Person | None, notes: tuple[str, ...], saved: bool
@@ -156,8 +178,23 @@ class PublicRoutes:
             "form": self._form(request.path_params["token"]),
             "saved": f"{saved_texts['title']}. {saved_texts['text']}" if saved else "",
             "notes": notes,
+            "paused": texts["paused"].format(day=self._paused_until(person, texts)) if self._rests(person) else "",
+            "profiles": bool(self._services.project.scores),
+            "unprofiled": person is not None and person.unprofiled,
         }
         return await self._show(request, lead, "preferences", "preferences", **context)
+
+    def _rests(self, person: Person | None) -> bool:
+        until = person.paused_until if person is not None else None
+        return until is not None and until > self._services.clock.now()
+
+    def _paused_until(self, person: Person | None, texts: Mapping[str, str]) -> str:
+        """The day a pause ends, in the person's own zone and words."""
+        assert person is not None
+        assert person.paused_until is not None, "asked only while a pause runs"
+        project = self._services.project
+        day = local(person.paused_until, zone_name(person.zone, project.zone))
+        return texts["day"].format(day=day.day, month=texts["months"].split()[day.month - 1], year=day.year)
 
     def _choices(self, person: Person | None) -> list[dict[str, Any]]:
         """Topics with what holds now; tracking only where the project does any and somebody asked for it."""
@@ -174,6 +211,32 @@ class PublicRoutes:
                 row is not None and row.state == "granted" and not (closed and choice["name"] not in TRACKING)
             )
         return choices
+
+    # --- a person's data, by a fresh link ---
+
+    async def _data(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        lead, asked, mark = _rights_parts(self._services.links.read(Purpose.DATA, token))
+        if request.method != "POST":
+            return await self._show(request, lead, "data", "press", form=self._form(token))
+        if not self._is_own(token, dict(await read_fields(request) or [])):
+            return await self._show(request, lead, "refused", status=403)
+        data = await self._personal.run(lambda: self._personal.data_of(lead, asked, mark))
+        if data is None:
+            return await self._show(request, lead, "too_late")
+        headers = {**self._pages.headers, "Content-Disposition": 'attachment; filename="my-data.json"'}
+        return Response(msgspec.json.format(msgspec.json.encode(data)), 200, headers, "application/json")
+
+    async def _erase(self, request: Request) -> Response:
+        token = request.path_params["token"]
+        lead, asked, mark = _rights_parts(self._services.links.read(Purpose.ERASE, token))
+        if request.method != "POST":
+            return await self._show(request, lead, "erase", "press", form=self._form(token))
+        if not self._is_own(token, dict(await read_fields(request) or [])):
+            return await self._show(request, lead, "refused", status=403)
+        language = self._language(await self._personal.run(lambda: self._personal.language_of(lead)))
+        done = await self._personal.run(lambda: self._personal.erase(lead, asked, mark))
+        return self._pages.show(self._services.project, language, "erased" if done else "too_late")
 
     # --- shared ---
 
@@ -232,6 +295,13 @@ def _confirm_parts(payload: Payload | None) -> tuple[int, str, int | str]:
         case (int(lead), str(topic), (int() | str()) as asked):
             return lead, topic, asked
     return NOBODY, "", -1
+
+
+def _rights_parts(payload: Payload | None) -> tuple[int, int, str]:
+    match payload:
+        case (int(lead), int(asked), str(mark)):
+            return lead, asked, mark
+    return NOBODY, 0, ""
 
 
 def _is_foreign(request: Request, services: Services) -> bool:

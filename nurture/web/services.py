@@ -9,6 +9,7 @@ from datetime import timedelta
 from nurture.campaign.project import Project
 from nurture.clock import Clock
 from nurture.engine.consent import ConsentRules
+from nurture.engine.exporting import Processing
 from nurture.engine.ingest import Ingest
 from nurture.lead.keyring import Keyring
 from nurture.lead.lead import LeadId
@@ -35,6 +36,7 @@ class Services:
     stuck_after: timedelta = timedelta(minutes=2)  # campaign time; an older event without reaction: not ready (R16)
     forms_per_hour: int = 60  # submissions of hosted forms from one network (trust X18)
     forms_in_all: int = 2_000  # … and from everywhere
+    processing: Processing = field(default_factory=Processing)  # told to who asks for their data
     version: str = field(default="0.1.0")
 
     @property
