@@ -26,7 +26,7 @@ from nurture.engine.imports import Summary
 from nurture.folder import read_folder
 from nurture.mail.template import template, template_names
 from nurture.serving import Endpoint
-from nurture.store import health, keys, migrate
+from nurture.store import backlog, keys, migrate
 from nurture.worker import Worker, signals
 
 START = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)  # a Monday morning
@@ -117,7 +117,7 @@ def prepare(app: App, world: World) -> list[Summary]:
 
 def _next_due(app: App) -> datetime | None:
     with app.database.read() as tx:
-        return health.next_due(tx)
+        return backlog.next_due(tx)
 
 
 def _campaigns(app: App) -> int:

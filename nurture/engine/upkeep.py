@@ -8,7 +8,7 @@ from nurture.clock import machine_now
 from nurture.engine import consent
 from nurture.engine.consent import ConsentRules
 from nurture.lead.consent import Declaration, Proof
-from nurture.store import consents, events, health
+from nurture.store import backlog, consents, events
 from nurture.store.database import Database
 
 KEYS_KEPT = timedelta(days=30)  # how long a replay of an event is known as one (trust R14 asks for 24 h)
@@ -18,7 +18,7 @@ _PAGE = 500
 def run(database: Database, rules: ConsentRules, worker: str, now: datetime) -> None:
     """Say that this worker lives, and write down which consents have run out."""
     with database.write() as tx:
-        health.beat(tx, worker, machine_now())
+        backlog.beat(tx, worker, machine_now())
         events.forget_keys(tx, machine_now() - KEYS_KEPT)
     while expire_consents(database, rules, now):
         pass

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nurture.errors import NurtureError
-from nurture.store.health import Backlog, backlog, prove_writable
+from nurture.store.backlog import Backlog, backlog, prove_writable
 from nurture.web.services import Services
 
 _COUNTED = {

@@ -1,0 +1,73 @@
+"""How far behind the work is, when something is due next, and whether the database can be written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from nurture.store.database import Transaction
+from nurture.store.events import oldest_waiting
+from nurture.store.tables import enrollments, events, messages, timers, workers
+
+ENDPOINT = "endpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Since when the oldest of each kind waits, None where none does. `messages` counts those not at an end."""
+
+    events_since: datetime | None
+    messages_since: datetime | None
+    enrollments_since: datetime | None
+    newest: datetime | None
+    messages: dict[str, int]
+    parked: int
+
+
+def backlog(tx: Transaction, now: datetime) -> Backlog:
+    """Each figure comes from an index over what is not done yet."""
+    m, e = messages.c, enrollments.c
+    waiting = select(func.min(m.due)).where(m.state == "pending", m.due <= now)
+    steps = select(func.min(e.wake)).where(e.state == "waiting", e.wake <= now)
+    counted = (
+        select(m.state, func.count()).where(m.state.in_(("pending", "claimed", "sending", "unknown"))).group_by(m.state)
+    )
+    return Backlog(
+        events_since=oldest_waiting(tx),
+        messages_since=tx.execute(waiting).scalar(),
+        enrollments_since=tx.execute(steps).scalar(),
+        newest=tx.execute(select(events.c.accepted_at).order_by(events.c.id.desc()).limit(1)).scalar(),
+        messages={row[0]: row[1] for row in tx.execute(counted)},
+        parked=tx.execute(select(func.count()).where(e.state == "parked")).scalar() or 0,
+    )
+
+
+def next_due(tx: Transaction) -> datetime | None:
+    """The earliest instant at which anything is to be done by itself: a step, a timer, a message; None where nothing
+    is. Each from the index its pass reads by."""
+    m, e = messages.c, enrollments.c
+    waiting = (
+        select(func.min(e.wake)).where(e.state == "waiting"),
+        select(func.min(timers.c.due)).where(timers.c.due.is_not(None)),
+        select(func.min(m.due)).where(m.state == "pending"),
+    )
+    return min((at for query in waiting if (at := tx.execute(query).scalar()) is not None), default=None)
+
+
+def prove_writable(tx: Transaction, now: datetime) -> None:
+    """Write one small row, which a full or read-only disk refuses."""
+    _beat(tx, ENDPOINT, now, {"kind": ENDPOINT})
+
+
+def beat(tx: Transaction, worker: str, at: datetime) -> None:
+    """This worker lives; `at` is machine time."""
+    _beat(tx, worker, at, {})
+
+
+def _beat(tx: Transaction, name: str, at: datetime, detail: dict[str, str]) -> None:
+    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(workers)
+    row = {"id": name, "started_at": at, "beat_at": at, "detail": detail}
+    tx.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"beat_at": at}), [row])
