@@ -20,9 +20,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from nurture.app import App
+from nurture.campaign.project import Project
 from nurture.demo.letter import Letter
 from nurture.demo.setting import Setting
 from nurture.errors import UserError
+from nurture.journey.timing import local
 from nurture.store import outbox
 
 A_PAGE = 50  # mails in the list at once
@@ -39,6 +41,10 @@ class Inbox:
         self._letters: list[Letter] = []
         self._known = 0  # letters whose campaign was looked up
         self._given = 0  # letters that `arrived` has given
+
+    @property
+    def project(self) -> Project:
+        return self._app.settings.project
 
     def accept(self, sender: str, recipients: tuple[str, ...], raw: bytes) -> None:
         """Keep a mail; the mail server's side."""
@@ -86,7 +92,7 @@ class Search:
     def query(self, **change: Any) -> str:
         """The search as the end of an address, `?` included; nothing where nothing is asked."""
         fields = {"person": self.person, "language": self.language, "campaign": self.campaign, "page": self.page}
-        said = {name: value for name, value in (fields | change).items() if value not in ("", 1)}
+        said = {name: value for name, value in (fields | change).items() if value not in ("", 1, "html")}
         return f"?{urlencode(said)}" if said else ""
 
 
@@ -96,6 +102,7 @@ _MAIL_POLICY = (
     "sandbox allow-popups allow-popups-to-escape-sandbox"
 )
 _VIEWS = ("html", "text", "source")
+_TITLES = {"en": "English", "fr": "French", "ro": "Romanian"}
 
 
 class InboxPages:
@@ -104,6 +111,7 @@ class InboxPages:
     def __init__(self, inbox: Inbox, setting: Setting) -> None:
         self._inbox = inbox
         self._setting = setting
+        self._project = inbox.project
         self._policy = (
             f"default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self' {setting.base_url}; "
             "base-uri 'none'; frame-ancestors 'none'"
@@ -203,6 +211,10 @@ class InboxPages:
             campaigns=sorted({each.campaign for each in letters if each.campaign}),
             letter=letter,
             view=view,
+            titles=_TITLES,
+            sender=self._project.sender.name,
+            zone=self._project.zone,
+            local=lambda each: local(each.at, self._project.zone),
         )
         headers = {"Content-Security-Policy": self._policy, "Referrer-Policy": "no-referrer"}
         return HTMLResponse(page, headers=headers)

@@ -43,7 +43,7 @@ class Teller:
         self._console = console
 
     def begun(self, setting: Setting, world: World, history: Sequence[Summary], campaigns: int) -> None:
-        say = self._console.print
+        say = self._say
         days = (world.end - world.start).days
         say(
             f"[bold]Maison Frunza[/], a made-up tea house in Paris and Cluj: {len(world.people)} people, {days} days "
@@ -69,17 +69,17 @@ class Teller:
             nonlocal told
             if now - told >= DAY or now >= world.end:
                 told = now
-                self._console.print(_line(now, tally), soft_wrap=True)
+                self._say(_line(now, tally))
 
         return tell
 
     def ended(self, played: Played) -> None:
         """The funnels, the mails, who came and left, and where to look."""
-        say, tally = self._console.print, played.tally
+        say, tally = self._say, played.tally
         letters = played.inbox.letters()
         say()
         self._funnels(played)
-        say(_mails(letters))
+        self._console.print(_mails(letters))
         say()
         left = sum(len(each) for each in tally.left.values())
         say(
@@ -91,7 +91,7 @@ class Teller:
         say(f"[bold green]{len(letters):,} mails were sent[/] ({languages}) in {played.seconds:.0f} seconds.")
 
     def staying(self, setting: Setting) -> None:
-        self._console.print(f"The inbox stays open at {setting.inbox_url}; press Ctrl-C to stop.")
+        self._say(f"The inbox stays open at {setting.inbox_url}; press Ctrl-C to stop.")
 
     def _funnels(self, played: Played) -> None:
         from nurture.cli.report_forms import table
@@ -105,20 +105,23 @@ class Teller:
                 self._console.print()
 
     def _addresses(self, played: Played, letters: Sequence[Letter]) -> None:
-        found = Table(box=None, pad_edge=False, show_header=False)
+        """Where to look; each address whole, on a line of its own."""
         base = played.setting.base_url
-        if not played.kept:
-            self._console.print("Everything is shut now; `make demo KEEP=1` leaves it open to look around:")
-        found.add_row("inbox", played.setting.inbox_url)
         example = next((each for each in reversed(letters) if each.marketing), None)
+        paths = example.paths(base) if example else []
+        found = [("the inbox", played.setting.inbox_url)]
         for label, start in (("an unsubscribe page", "u/"), ("a preference page", "p/")):
-            path = next((p for p in example.paths(base) if p.startswith(start)), None) if example else None
-            if path:
-                found.add_row(label, f"{base}/{path}")
-        found.add_row("sign-up form", f"{base}/f/letter")
-        found.add_row("for programs", f"{base}/openapi.json")
-        self._console.print(found, soft_wrap=True)
-        self._console.print()
+            found += [(label, f"{base}/{path}") for path in paths if path.startswith(start)][:1]
+        found += [("a sign-up form", f"{base}/f/letter"), ("for programs", f"{base}/openapi.json")]
+        if not played.kept:
+            self._say("Everything is shut now. `make demo KEEP=1` leaves it open to look around; this is where:")
+        for label, address in found:
+            self._say(f"  {label:<20} {address}")
+        self._say()
+
+    def _say(self, text: str = "") -> None:
+        """One line, which nothing breaks."""
+        self._console.print(text, soft_wrap=True)
 
 
 _LANGUAGES = {"fr": "in French", "en": "in English", "ro": "in Romanian"}
