@@ -10,10 +10,10 @@ import heapq
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from nurture.campaign.plan import Plan
+from nurture.campaign.plan import AnyStep, Assign, Plan, Send
 from nurture.campaign.project import Project
 from nurture.engine import happenings, outcomes
 from nurture.engine.advance import Pass, advance_batch
@@ -31,8 +31,14 @@ from nurture.store.outbox import Result
 from nurture.store.scope import Scope, scope_of_leads
 
 BATCH = 1_000
+TOGETHER = timedelta(minutes=15)  # where leads do influence each other, nobody's time runs further ahead than this
 _ROUNDS = 1_000  # at one instant of one lead; more is a circle that the rules should have broken
 _KEYRING = Keyring(["rehearsal"])
+
+
+def _meets_others(step: AnyStep) -> bool:
+    """Whether the step reads what became of other leads (S34)."""
+    return isinstance(step, Assign) or (isinstance(step, Send) and step.pick is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ class Rehearsal:
         self, live: Live, cast: Sequence[Cast], until: datetime, progress: Callable[[datetime], None] | None
     ) -> None:
         groups = self._grouped(live, cast)
+        together = any(_meets_others(step) for plan in self.plans.values() for step in plan.steps)
         waiting: list[tuple[datetime, int]] = []
         with self.database.write() as tx:
             for n in range(0, len(self.leads), BATCH):
@@ -104,7 +111,8 @@ class Rehearsal:
         while waiting:
             at: dict[int, datetime] = {}
             played: set[int] = set()
-            while waiting and len(played) < BATCH:
+            last = waiting[0][0] + TOGETHER if together else None
+            while waiting and len(played) < BATCH and (last is None or waiting[0][0] < last):
                 instant, group = heapq.heappop(waiting)
                 if group not in played:
                     played.add(group)
