@@ -1,0 +1,175 @@
+"""What servers, providers and people say of a mail after it left: bounced, complained, replied, delivered.
+
+A notice acts only where one of its marks bears our MAC, which nobody has but who got that mail, and at most once for
+each mail and kind (trust E24). Whatever else it says of itself is not believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+import structlog
+
+from nurture.engine import consent
+from nurture.engine.turn import Turn
+from nurture.lead.address import canonical_address
+from nurture.lead.consent import ALL_MARKETING, Declaration, Proof
+from nurture.lead.keyring import Keyring
+from nurture.lead.permission import ALL, MARKETING
+from nurture.mail.links import Links
+from nurture.mail.outcome import Kind as Class
+from nurture.mail.outcome import Phase, Rules, classify
+from nurture.mail.report import Kind, Notice
+from nurture.store import bounced, returned, suppressions
+from nurture.store.outbox import CONFIRM, MAIL
+from nurture.store.returned import SentMail
+
+log = structlog.get_logger()
+
+BOUNCES_WITHIN = timedelta(days=30)  # after the mail left; a bounce later than that tells of another mailbox
+
+# done · ignored: nothing follows from it · repeated: it was known · forged: no mark of ours · late
+Taken = Literal[
+    "bounced", "complained", "replied", "delivered", "unsubscribed", "ignored", "repeated", "forged", "late"
+]
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """What notices are judged by. `source` names who told, as ledger and log have it: "maildir", "hooks:ses"."""
+
+    links: Links
+    keyring: Keyring
+    rules: Rules
+    source: str
+
+    def take(self, turn: Turn, notices: Sequence[Notice], now: datetime) -> list[Taken]:
+        """Make these true, in order; what came of each. The caller flushes the turn and commits."""
+        return [self._one(turn, notice, now) for notice in notices]
+
+    def _one(self, turn: Turn, notice: Notice, now: datetime) -> Taken:
+        mail = self._mail(turn, notice)
+        if mail is None or mail.kind not in (MAIL, CONFIRM) or mail.lead is None:
+            taken: Taken = "ignored" if mail is not None or notice.kind in _HARMLESS else "forged"
+        else:
+            turn.load([mail.lead])
+            taken = self._act(turn, mail, mail.lead, notice, now) if mail.lead in turn.leads else "ignored"
+        tell = log.warning if taken == "forged" else log.info
+        tell(f"feedback.{taken}", source=self.source, kind=str(notice.kind), message=mail.id if mail else None)
+        return taken
+
+    def _mail(self, turn: Turn, notice: Notice) -> SentMail | None:
+        """The mail that the first valid mark names."""
+        for mark in notice.marks:
+            number = self.links.read_verp(mark)
+            if number is not None and (mail := returned.find(turn.tx, number)) is not None:
+                return mail
+        return None
+
+    def _act(self, turn: Turn, mail: SentMail, lead: int, notice: Notice, now: datetime) -> Taken:
+        match notice.kind:
+            case Kind.BOUNCED | Kind.FAILED | Kind.REJECTED:
+                return self.bounced(turn, mail, lead, notice, now)
+            case Kind.COMPLAINED:
+                return self.complained(turn, mail, lead, notice, now)
+            case Kind.UNSUBSCRIBED:
+                return self.unsubscribed(turn, lead, now)
+            case Kind.REPLIED:
+                return self.replied(turn, mail, lead, now)
+            case Kind.DELIVERED | Kind.SENT:
+                return self.delivered(turn, mail)
+            case _:  # deferred, autoresponded, opened…: a delay is no bounce, a machine's answer no reply (E9, E23)
+                return "ignored"
+
+    # --- one function per happening ---
+
+    def bounced(self, turn: Turn, mail: SentMail, lead: int, notice: Notice, now: datetime) -> Taken:
+        """The mail came back: told to campaigns; the address is closed where the reply proves it dead, or at the next
+        such reply within the time its class says."""
+        if mail.sent_at is not None and now - mail.sent_at > BOUNCES_WITHIN:
+            return "late"
+        kind, after, within = self._class(notice)
+        if not returned.mark_once(turn.tx, mail.id, "bounced", now, bounce=str(kind)):
+            return "repeated"
+        returned.settle_unknown(turn.tx, mail.id)
+        turn.emit(lead, "mail.bounced", now, {**_said(mail), "kind": str(kind)})
+        email = turn.leads[lead].email
+        known = email is not None and _about(email, notice)
+        if known and after and (after == 1 or bounced.count(turn.tx, lead, now - within) >= after):
+            row = (self.keyring.address_hash(email or ""), ALL, f"bounce: {notice.status or notice.code or kind}")
+            suppressions.suppress(turn.tx, [row], now)
+        return "bounced"
+
+    def complained(self, turn: Turn, mail: SentMail, lead: int, notice: Notice, now: datetime) -> Taken:
+        """The person called it spam: no marketing on any topic any more, and no new tick in a form lifts that (E26)."""
+        if not returned.mark_once(turn.tx, mail.id, "complained", now):
+            return "repeated"
+        returned.settle_unknown(turn.tx, mail.id)
+        self._leave(turn, lead, "complaint", {"feedback": notice.raw, "message": mail.id}, now)
+        email = turn.leads[lead].email
+        if email is not None:
+            # Whoever left before by a link is now closed for the weightier reason.
+            closed = self.keyring.address_hash(email)
+            suppressions.lift(turn.tx, [(closed, MARKETING)])
+            suppressions.suppress(turn.tx, [(closed, MARKETING, f"complaint: {notice.raw or 'abuse'}")], now)
+        return "complained"
+
+    def unsubscribed(self, turn: Turn, lead: int, now: datetime) -> Taken:
+        """The person left by a link of the provider's own, which knows no topics."""
+        changed = self._leave(turn, lead, "provider", {}, now)
+        return "unsubscribed" if changed else "repeated"
+
+    def replied(self, turn: Turn, mail: SentMail, lead: int, now: datetime) -> Taken:
+        """A person answered the mail."""
+        if not returned.mark_once(turn.tx, mail.id, "replied", now):
+            return "repeated"
+        returned.settle_unknown(turn.tx, mail.id)
+        turn.emit(lead, "mail.replied", now, _said(mail))
+        return "replied"
+
+    def delivered(self, turn: Turn, mail: SentMail) -> Taken:
+        """The mail arrived: one whose outcome nobody knew was sent (trust E18)."""
+        return "delivered" if returned.settle_unknown(turn.tx, mail.id) else "ignored"
+
+    # --- judging ---
+
+    def _class(self, notice: Notice) -> tuple[Class, int, timedelta]:
+        """(class, bounces that close the address, within that time). Codes count more than a provider's word, and prose
+        is never more than soft (trust E15, E23)."""
+        if not notice.standard or notice.kind is Kind.REJECTED:
+            return Class.SOFT, 0, timedelta(0)
+        telling = bool(notice.status) and not notice.status.endswith(".0.0")
+        code = notice.code or ({"4": 450, "5": 550}.get(notice.status[:1]) if telling else None)
+        if code is None or code < 400:
+            return (Class.HARD, 1, timedelta(0)) if notice.hard else (Class.SOFT, 0, timedelta(0))
+        found = classify(Phase.RCPT, code, notice.status if telling else None, notice.text, self.rules)
+        return found.kind, found.suppress_after, found.suppress_within
+
+    def _leave(self, turn: Turn, lead: int, method: str, evidence: dict[str, object], now: datetime) -> bool:
+        said = Declaration(
+            lead=lead,
+            topic=ALL_MARKETING,
+            action="withdraw",
+            by="person",
+            actor=self.source,
+            occurred_at=now,
+            proof=Proof(method=method, source=self.source, evidence=evidence or None),
+        )
+        [answer] = consent.change(turn.tx, [said], turn.live.consent_rules, now)
+        return isinstance(answer, consent.Changed)
+
+
+_HARMLESS = (Kind.AUTORESPONDED, Kind.DEFERRED, Kind.UNKNOWN, Kind.QUEUED, Kind.OPENED, Kind.CLICKED)
+
+
+def _said(mail: SentMail) -> dict[str, object]:
+    return {"mail": mail.template, "step": mail.step, "campaign": mail.campaign, "message": mail.id}
+
+
+def _about(email: str, notice: Notice) -> bool:
+    """Whether the report is about the address we know, and not one the lead had before or forwards to (S29)."""
+    named = [address for address in (notice.original, notice.recipient) if address]
+    return not named or canonical_address(email) in map(canonical_address, named)

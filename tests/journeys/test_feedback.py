@@ -1,0 +1,322 @@
+"""What is heard of a mail after it left (trust E9, E18, E23–E26), on both databases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nurture.delivery.returns import Returns
+from nurture.engine.feedback import Feedback
+from nurture.engine.turn import Turn
+from nurture.errors import StoreUnavailable, UserError
+from nurture.lead.permission import ALL, MARKETING
+from nurture.mail.links import Links
+from nurture.mail.outcome import default_rules
+from nurture.mail.report import Kind, Notice
+from nurture.store.consents import people
+from nurture.store.database import Database
+from nurture.store.tables import events, messages
+from tests.journeys.world import KEYRING, Site, instant, person
+from tests.unit.mail.returned import postfix
+
+LINKS = Links("https://news.shop.example", ["journeys"])
+FEEDBACK = Feedback(LINKS, KEYRING, default_rules(), "maildir")
+WELCOME = "campaign: mails\ntopic: offers\nenter: {event: signup}\nsteps: [{send: a}, {wait: 3d}, {send: b}]\n"
+GONE = {"status": "5.1.1", "code": 550, "text": "User unknown"}
+
+
+@dataclass
+class Post:
+    """A lead to whom mail `a` went out at the start."""
+
+    site: Site
+    message: int
+    lead: int
+
+    def mark(self, message: int | None = None) -> str:
+        return LINKS.verp(message or self.message)
+
+    def hears(self, kind: Kind, at: str = "1h", marks: tuple[str, ...] | None = None, **said: Any) -> str:
+        notice = Notice(kind=kind, marks=(self.mark(),) if marks is None else marks, **said)
+        with self.site.db.write() as tx:
+            turn = Turn(tx, self.site._live(tx))
+            [taken] = FEEDBACK.take(turn, [notice], instant(at))
+            turn.flush()
+        return taken
+
+    def scopes(self) -> dict[str, str]:
+        with self.site.db.read() as tx:
+            return people(tx, [self.lead])[self.lead].scopes
+
+    def consents(self) -> dict[str, str]:
+        with self.site.db.read() as tx:
+            return {name: row.state for name, row in people(tx, [self.lead])[self.lead].consents.items()}
+
+    def said(self, name: str) -> list[dict[str, Any]]:
+        with self.site.db.read() as tx:
+            rows = tx.execute(events.select().where(events.c.name == name).order_by(events.c.id)).all()
+        return [row.properties for row in rows]
+
+    def row(self) -> Any:
+        with self.site.db.read() as tx:
+            return tx.execute(messages.select().where(messages.c.id == self.message)).one()
+
+
+def posted(db: Database, campaign: str = WELCOME, state: str = "sent") -> Post:
+    site = Site(db)
+    [lead] = site.join(person())
+    site.deploy(campaign)
+    site.happens("0h", "signup")
+    site.pass_("0h")
+    site.send("0h", state)
+    with db.read() as tx:
+        [message] = tx.execute(messages.select()).all()
+    return Post(site, message.id, lead)
+
+
+def test_e23_a_hard_bounce_closes_the_address_and_is_told_to_campaigns(db: Database) -> None:
+    post = posted(db)
+    assert post.hears(Kind.BOUNCED, recipient="lead0@example.com", **GONE) == "bounced"
+    assert post.scopes() == {ALL: "bounce: 5.1.1"}
+    said = {"mail": "a", "step": "a", "campaign": "mails", "message": post.message, "kind": "hard"}
+    assert post.said("mail.bounced") == [said]
+
+
+def test_e23_after_a_hard_bounce_the_next_mail_is_not_released(db: Database) -> None:
+    post = posted(db)
+    post.hears(Kind.BOUNCED, **GONE)
+    post.site.run("3d")
+    assert "b pending" not in post.site.outbox()
+    assert "b sent" not in post.site.outbox()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"status": "5.7.1", "code": 554, "text": "blocked using zen.spamhaus.org"},
+        {"status": "5.2.2", "code": 552, "text": "mailbox full"},
+        {"status": "4.4.7", "code": 450, "text": "expired"},
+        {"text": "no idea"},
+        {"hard": False, "text": "temporary"},
+        {"standard": False, **GONE},
+    ],
+)
+def test_e15_e23_what_does_not_prove_a_mailbox_dead_closes_nothing(db: Database, said: dict[str, Any]) -> None:
+    post = posted(db)
+    assert post.hears(Kind.BOUNCED, **said) == "bounced"
+    assert post.scopes() == {}
+
+
+def test_e23_a_delay_is_no_bounce(db: Database) -> None:
+    post = posted(db)
+    assert post.hears(Kind.DEFERRED, **GONE) == "ignored"
+    assert (post.scopes(), post.said("mail.bounced"), post.row().bounced_at) == ({}, [], None)
+
+
+def test_e24_a_second_report_changes_nothing(db: Database) -> None:
+    post = posted(db)
+    post.hears(Kind.BOUNCED, text="no idea")
+    assert post.hears(Kind.BOUNCED, at="2h", **GONE) == "repeated"
+    assert (post.scopes(), len(post.said("mail.bounced"))) == ({}, 1)
+
+
+@pytest.mark.parametrize("kind", [Kind.BOUNCED, Kind.COMPLAINED, Kind.REPLIED, Kind.DELIVERED, Kind.UNSUBSCRIBED])
+def test_e24_a_forged_mark_changes_nothing(db: Database, kind: Kind) -> None:
+    post = posted(db)
+    mark = post.mark()
+    forged = (mark[:-1] + ("a" if mark[-1] != "a" else "b"), "", "lead0", "x" * 300, mark.replace(".", ""))
+    assert post.hears(kind, marks=forged, recipient="lead0@example.com", **GONE) == "forged"
+    assert (post.scopes(), post.row().bounced_at, post.row().complained_at) == ({}, None, None)
+    assert set(post.consents().values()) == {"granted"}
+
+
+def test_e24_a_mark_of_a_mail_that_never_left_is_forged(db: Database) -> None:
+    post = posted(db)
+    assert post.hears(Kind.BOUNCED, marks=(post.mark(4711),), **GONE) == "forged"
+
+
+def test_e24_a_bounce_after_thirty_days_is_late(db: Database) -> None:
+    post = posted(db)
+    assert post.hears(Kind.BOUNCED, at="31d", **GONE) == "late"
+    assert post.scopes() == {}
+
+
+def test_s29_a_bounce_of_another_address_than_the_leads_does_not_close_it(db: Database) -> None:
+    post = posted(db)
+    assert post.hears(Kind.BOUNCED, recipient="earlier@example.com", **GONE) == "bounced"
+    assert post.scopes() == {}
+
+
+def test_a_bounce_behind_a_forwarding_closes_the_address_it_was_sent_to(db: Database) -> None:
+    post = posted(db)
+    post.hears(Kind.BOUNCED, recipient="elsewhere@example.net", original="LEAD0@example.com", **GONE)
+    assert post.scopes() == {ALL: "bounce: 5.1.1"}
+
+
+def test_e26_a_complaint_ends_all_marketing_with_its_reason(db: Database) -> None:
+    post = posted(db)
+    assert post.hears(Kind.COMPLAINED, raw="abuse") == "complained"
+    assert post.scopes()[MARKETING] == "complaint: abuse"
+    assert {post.consents()[t] for t in ("offers", "news")} == {"withdrawn"}
+    assert post.site.story().ends() == ["exit(withdrew marketing)"]
+
+
+def test_e26_a_complaint_outweighs_an_earlier_withdrawal(db: Database) -> None:
+    post = posted(db)
+    assert post.hears(Kind.UNSUBSCRIBED) == "unsubscribed"
+    assert post.scopes()[MARKETING] == "withdrew marketing"
+    post.hears(Kind.COMPLAINED, at="2h", raw="abuse")
+    assert post.scopes()[MARKETING] == "complaint: abuse"
+
+
+def test_e26_two_complaints_about_one_mail_are_one(db: Database) -> None:
+    post = posted(db)
+    post.hears(Kind.COMPLAINED, raw="abuse")
+    assert post.hears(Kind.COMPLAINED, raw="abuse") == "repeated"
+    assert len(post.said("consent.withdrawn")) == 2  # one for each topic
+
+
+def test_a_reply_is_told_to_campaigns_once(db: Database) -> None:
+    post = posted(db)
+    assert [post.hears(Kind.REPLIED), post.hears(Kind.REPLIED)] == ["replied", "repeated"]
+    assert post.said("mail.replied") == [{"mail": "a", "step": "a", "campaign": "mails", "message": post.message}]
+    assert post.row().replied_at == instant("1h")
+
+
+def test_a_reply_wakes_who_waits_for_it(db: Database) -> None:
+    wait = "{wait_for: {match: {mail: {replied: a}}, up_to: 9d}}"
+    post = posted(
+        db, f"campaign: mails\ntopic: offers\nenter: {{event: signup}}\nsteps: [{{send: a}}, {wait}, {{send: b}}]\n"
+    )
+    post.site.pass_("30m")
+    post.hears(Kind.REPLIED)
+    post.site.run("2h")
+    assert post.site.story().sent() == ["a at 0h", "b at 2h"]
+
+
+def test_e9_an_automatic_answer_changes_nothing(db: Database) -> None:
+    post = posted(db)
+    assert post.hears(Kind.AUTORESPONDED) == "ignored"
+    assert (post.row().replied_at, post.said("mail.replied")) == (None, [])
+
+
+@pytest.mark.parametrize("kind", [Kind.DELIVERED, Kind.BOUNCED, Kind.REPLIED])
+def test_e18_a_report_settles_an_unknown_outcome(db: Database, kind: Kind) -> None:
+    post = posted(db, state="unknown")
+    post.hears(kind)
+    assert post.row().state == "sent"
+
+
+def test_e18_a_delivery_says_nothing_new_of_a_mail_that_was_sent(db: Database) -> None:
+    assert posted(db).hears(Kind.DELIVERED) == "ignored"
+
+
+# --- the Maildir ---
+
+
+@pytest.fixture
+def maildir(tmp_path: Path) -> Path:
+    for name in ("new", "cur", "tmp"):
+        (tmp_path / "maildir" / name).mkdir(parents=True)
+    return tmp_path / "maildir"
+
+
+def put(maildir: Path, data: bytes, name: str = "1772442307.M1P2.mx") -> None:
+    (maildir / "new" / name).write_bytes(data)
+
+
+def there(maildir: Path) -> dict[str, int]:
+    return {name: len(list((maildir / name).iterdir())) for name in ("new", "cur")}
+
+
+def bounce(post: Post) -> bytes:
+    mark = post.mark()
+    data = postfix("failed", "5.1.1", "smtp; 550 5.1.1 User unknown", "lead0@example.com")
+    return data.replace(b"b+1a.mac", mark.encode()).replace(b"1a.mac", mark[2:].encode())
+
+
+def read(post: Post, maildir: Path, **more: Any) -> dict[str, int]:
+    with post.site.db.read() as tx:
+        live = post.site._live(tx)
+    return dict(Returns(maildir, post.site.db, FEEDBACK, **more).read(live, instant("1h")))
+
+
+def test_e25_a_bounce_is_acted_on_and_its_file_deleted(db: Database, maildir: Path) -> None:
+    post = posted(db)
+    put(maildir, bounce(post))
+    assert read(post, maildir) == {"bounced": 1}
+    assert (post.scopes(), there(maildir)) == ({ALL: "bounce: 5.1.1"}, {"new": 0, "cur": 0})
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+@pytest.mark.parametrize(("point", "marked"), [("taken", False), ("committed", True)])
+def test_e25_a_worker_killed_while_reading_leaves_the_report_and_it_counts_once(
+    db: Database, maildir: Path, point: str, marked: bool
+) -> None:
+    post = posted(db)
+    put(maildir, bounce(post))
+
+    def crash(at: str) -> None:
+        if at == point:
+            raise Killed
+
+    with pytest.raises(Killed):
+        read(post, maildir, crash=crash)
+    assert (there(maildir)["new"], post.row().bounced_at is not None) == (1, marked)
+    assert read(post, maildir) == {"repeated" if marked else "bounced": 1}
+    assert (there(maildir), len(post.said("mail.bounced"))) == ({"new": 0, "cur": 0}, 1)
+
+
+def test_e25_without_a_database_the_report_stays(db: Database, maildir: Path) -> None:
+    post = posted(db)
+    put(maildir, bounce(post))
+
+    def crash(_at: str) -> None:
+        raise StoreUnavailable("gone")
+
+    with pytest.raises(StoreUnavailable):
+        read(post, maildir, crash=crash)
+    assert there(maildir)["new"] == 1
+
+
+def test_e24_a_forged_report_is_kept_for_a_person(db: Database, maildir: Path) -> None:
+    post = posted(db)
+    put(maildir, bounce(post).replace(post.mark()[-6:].encode(), b"aaaaaa"))
+    assert read(post, maildir) == {"forged": 1}
+    assert (post.scopes(), there(maildir)) == ({}, {"new": 0, "cur": 1})
+
+
+def test_a_reply_is_kept_as_seen(db: Database, maildir: Path) -> None:
+    post = posted(db)
+    put(maildir, f"From: a@example.com\nIn-Reply-To: <{post.mark()[2:]}@shop.example>\n\nYes please!\n".encode())
+    assert read(post, maildir) == {"replied": 1}
+    assert [f.name for f in (maildir / "cur").iterdir()] == ["1772442307.M1P2.mx:2,S"]
+
+
+def test_e9_an_absence_note_is_deleted(db: Database, maildir: Path) -> None:
+    post = posted(db)
+    put(
+        maildir,
+        f"From: a@example.com\nTo: <{post.mark()}@shop.example>\nAuto-Submitted: auto-replied\n\nAway.\n".encode(),
+    )
+    assert read(post, maildir) == {"ignored": 1}
+    assert (there(maildir), post.row().replied_at) == ({"new": 0, "cur": 0}, None)
+
+
+def test_a_folder_that_is_no_maildir_is_named(db: Database, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no Maildir"):
+        Returns(tmp_path, db, FEEDBACK).check()
+
+
+def test_a_mail_that_cannot_be_read_is_put_aside_and_the_next_one_counts(db: Database, maildir: Path) -> None:
+    post = posted(db)
+    put(maildir, b"\xff\xfe\x00" * 50, "1")
+    put(maildir, bounce(post), "2")
+    assert read(post, maildir) == {"ignored": 1, "bounced": 1}
+    assert there(maildir) == {"new": 0, "cur": 1}
