@@ -18,10 +18,12 @@ from nurture.delivery.dkim import Signer, read_key
 from nurture.delivery.journal import Journal
 from nurture.delivery.local import ConsoleTransport, FolderTransport
 from nurture.delivery.pacing import Lanes, Pace
+from nurture.delivery.returns import Returns
 from nurture.delivery.smtp import SmtpOptions, SmtpTransport
 from nurture.delivery.transport import Transport
 from nurture.engine import privacy, stages
 from nurture.engine.consent import ConsentRules
+from nurture.engine.feedback import Feedback
 from nurture.engine.ingest import Ingest
 from nurture.engine.live import Live, load_live
 from nurture.engine.passes import Passes
@@ -129,6 +131,20 @@ class App:
     def signer(self) -> Signer:
         """Our own DKIM keys. Raises UserError for one that cannot sign."""
         return Signer([read_key(d.domain, d.selector, d.key) for d in self.settings.dkim])
+
+    def feedback(self, source: str) -> Feedback:
+        """What is heard of mails after they left, told by `source`."""
+        return Feedback(self.links, self.keyring, default_rules(self._own_outcomes()), source)
+
+    def returns(self) -> Returns | None:
+        """The reader of returned mail, where config.yaml names a Maildir."""
+        path = self.settings.maildir
+        return None if path is None else Returns(path, self.database, self.feedback("maildir"))
+
+    def read_returns(self) -> dict[str, int]:
+        """Act on returned mail that is new; how often each thing came of it."""
+        returns, live = self.returns(), self.live()
+        return {} if returns is None or live is None else dict(returns.read(live, self.clock.now()))
 
     def _own_outcomes(self) -> str:
         path = self.settings.root / "outcomes.toml"

@@ -54,6 +54,13 @@ class Dkim:
 
 
 @dataclass(frozen=True)
+class ReturnsOptions:
+    """Where mail to our envelope senders arrives; a relative path lies beside config.yaml."""
+
+    maildir: str = ""
+
+
+@dataclass(frozen=True)
 class Privacy:
     """Who answers for the data, and how long each kind of it is kept."""
 
@@ -264,6 +271,11 @@ _DKIM = Record(
     },
     lambda got, at: Dkim(got.get("domain", ""), got.get("selector", ""), got.get("key", "")),
 )
+_RETURNS = Record(
+    "'returns'",
+    {"maildir": _text_key("The Maildir that bounces, complaints and replies are delivered to.", required=True)},
+    lambda got, at: ReturnsOptions(got.get("maildir", "")),
+)
 KEPT = ("events", "decisions", "messages", "attempts", "leads", "imports")
 _PRIVACY = Record(
     "'privacy'",
@@ -283,6 +295,7 @@ MACHINE: dict[str, Key] = {
     "mail_folder": _text_key("Where 'transport: folder' writes the mails."),
     "smtp": Key(_SMTP, "The server that takes the mails."),
     "dkim": Key(ListOf(_DKIM, bare=True), "Signatures of our own, where the server does not sign."),
+    "returns": Key(_RETURNS, "Where bounces, complaints and replies arrive."),
     "providers": Key(MapOf(Text("a secret"), "'providers'"), "Signing secrets of POST /hooks/NAME."),
     "trusted_proxies": Key(ListOf(_Network(), bare=True), "Whose X-Forwarded-For is believed."),
     "privacy": Key(_PRIVACY, "Who answers for the data, and how long it is kept."),

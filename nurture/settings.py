@@ -19,7 +19,7 @@ from nurture.campaign.reading.kinds import Got
 from nurture.campaign.source import Findings, Node, Scalar, expand, placeholders, read_tree
 from nurture.campaign.source import Mapping as MappingNode
 from nurture.folder import Folder
-from nurture.options import MACHINE, DatabaseUrl, Dkim, Privacy, Smtp
+from nurture.options import MACHINE, DatabaseUrl, Dkim, Privacy, ReturnsOptions, Smtp
 
 MIN_SECRET = 16  # characters; shorter ones can be tried out
 
@@ -38,6 +38,7 @@ class Settings:
     smtp: Smtp = field(default_factory=Smtp)
     dkim: tuple[Dkim, ...] = field(default=(), repr=False)
     webhooks: dict[str, str] = field(default_factory=dict, repr=False)  # addresses by name; they may hold secrets
+    maildir: Path | None = None  # where bounces, complaints and replies arrive
     providers: dict[str, str] = field(default_factory=dict, repr=False)  # signing secrets of POST /hooks/NAME
     trusted_proxies: tuple[str, ...] = ()
     privacy: Privacy = field(default_factory=Privacy)
@@ -150,6 +151,7 @@ def _require_wordings(got: Got, project: Project, findings: Findings) -> None:
 
 
 def _settings(root: Path, project: Project, got: Got, webhooks: dict[str, str]) -> Settings:
+    maildir = got.get("returns", ReturnsOptions()).maildir
     mail_folder = got["mail_folder"] or ("mails" if got["transport"] == "folder" else None)
     return Settings(
         root=root,
@@ -162,6 +164,7 @@ def _settings(root: Path, project: Project, got: Got, webhooks: dict[str, str]) 
         smtp=got.get("smtp", Smtp()),
         dkim=got.get("dkim", ()),
         webhooks=webhooks,
+        maildir=root / maildir if maildir else None,
         providers=got.get("providers", {}),
         trusted_proxies=got.get("trusted_proxies", ()),
         privacy=got.get("privacy", Privacy()),

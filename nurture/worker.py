@@ -197,6 +197,7 @@ class Worker:
         with self._guarded("upkeep"):
             await asyncio.to_thread(self._take_over)
             await asyncio.to_thread(upkeep.run, self.app.database, self.app.rules(), self.name, self.app.clock.now())
+            await asyncio.to_thread(self.app.read_returns)
 
     @contextmanager
     def _guarded(self, what: str) -> Iterator[None]:
