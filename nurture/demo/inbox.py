@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -116,16 +117,7 @@ class InboxPages:
             f"default-src 'none'; style-src 'self'; frame-src 'self'; form-action 'self' {setting.base_url}; "
             "base-uri 'none'; frame-ancestors 'none'"
         )
-        folder = files("nurture.demo").joinpath("pages")
-        self._css = folder.joinpath("inbox.css").read_text("utf-8")
-        self._pages = Environment(
-            loader=FunctionLoader(lambda name: folder.joinpath(name).read_text("utf-8")),
-            autoescape=select_autoescape(default=True),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._pages.filters["linked"] = linked
+        self._pages = _templates(self._project)
         self._server: uvicorn.Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -189,7 +181,7 @@ class InboxPages:
         return HTMLResponse(page, headers={"Content-Security-Policy": _MAIL_POLICY, "Referrer-Policy": "no-referrer"})
 
     async def _style(self, _request: Request) -> Response:
-        return Response(self._css, media_type="text/css", headers={"Cache-Control": "no-cache"})
+        return Response(_file("inbox.css"), media_type="text/css", headers={"Cache-Control": "no-cache"})
 
     def _letter(self, request: Request) -> Letter | None:
         letters, number = self._inbox.letters(), request.path_params["number"]
@@ -213,11 +205,43 @@ class InboxPages:
             view=view,
             titles=_TITLES,
             sender=self._project.sender.name,
-            zone=self._project.zone,
-            local=lambda each: local(each.at, self._project.zone),
         )
         headers = {"Content-Security-Policy": self._policy, "Referrer-Policy": "no-referrer"}
         return HTMLResponse(page, headers=headers)
+
+
+def write_mails(inbox: Inbox, folder: Path) -> Path:
+    """Every mail as a file, to be read when the inbox is shut; the list of them is the answer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    letters = inbox.letters()
+    for letter in letters:
+        (folder / _name_of(letter)).write_text(letter.html or letter.text, "utf-8")
+    page = _templates(inbox.project).get_template("mails.html")
+    listed = folder / "index.html"
+    listed.write_text(page.render(rows=letters[::-1], css=_file("inbox.css"), name_of=_name_of), "utf-8")
+    return listed
+
+
+def _name_of(letter: Letter) -> str:
+    return f"{letter.number:04}.{'html' if letter.html else 'txt'}"
+
+
+def _file(name: str) -> str:
+    return files("nurture.demo").joinpath("pages", name).read_text("utf-8")
+
+
+def _templates(project: Project) -> Environment:
+    made = Environment(
+        loader=FunctionLoader(_file),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["linked"] = linked
+    made.globals["zone"] = project.zone
+    made.globals["local"] = lambda letter: local(letter.at, project.zone)
+    return made
 
 
 def linked(text: str) -> Markup:

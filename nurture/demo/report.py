@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -106,7 +107,7 @@ class Teller:
 
     def _addresses(self, played: Played, letters: Sequence[Letter]) -> None:
         """Where to look; each address whole, on a line of its own."""
-        base = played.setting.base_url
+        base, folder = played.setting.base_url, os.path.relpath(played.setting.root)
         example = next((each for each in reversed(letters) if each.marketing), None)
         paths = example.paths(base) if example else []
         found = [("the inbox", played.setting.inbox_url)]
@@ -114,9 +115,16 @@ class Teller:
             found += [(label, f"{base}/{path}") for path in paths if path.startswith(start)][:1]
         found += [("a sign-up form", f"{base}/f/letter"), ("for programs", f"{base}/openapi.json")]
         if not played.kept:
-            self._say("Everything is shut now. `make demo KEEP=1` leaves it open to look around; this is where:")
+            found = [("all mails", os.path.relpath(played.mails))]
+        someone = example.recipient if example else "LEAD"
+        found += [
+            ("one lead", f"nurture leads show {someone} --project {folder}"),
+            ("the funnel again", f"nurture report funnel --project {folder} --html funnel.html"),
+        ]
         for label, address in found:
             self._say(f"  {label:<20} {address}")
+        if not played.kept:
+            self._say("Unsubscribe links, forms and the inbox answer while the demo is up: `make demo KEEP=1`.")
         self._say()
 
     def _say(self, text: str = "") -> None:

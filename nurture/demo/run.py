@@ -13,7 +13,7 @@ from nurture.campaign.problems import ProjectProblems, errors
 from nurture.clock import Dice, Stopwatch
 from nurture.demo.doors import Door
 from nurture.demo.history import bring_in
-from nurture.demo.inbox import Inbox, InboxPages
+from nurture.demo.inbox import Inbox, InboxPages, write_mails
 from nurture.demo.play import Play, PlayClock, Tally
 from nurture.demo.postbox import Postbox
 from nurture.demo.report import Teller
@@ -55,7 +55,8 @@ class Played:
     tally: Tally
     world: World
     seconds: float
-    kept: bool = False
+    kept: bool
+    mails: Path  # the list of all mails, as a file
 
     @property
     def whole(self) -> bool:
@@ -69,7 +70,7 @@ async def run(wish: Wish, teller: Teller) -> Played:
     setting = set_up(wish.project)
     world = make_world(Dice(SEED), START, leads=wish.leads, weeks=wish.weeks)
     clock = PlayClock(world.start)
-    app = open_app(setting.root, setting.environ, clock)
+    app = open_app(setting.root, {}, clock)
     history = prepare(app, world)
     teller.begun(setting, world, history, _campaigns(app))
     inbox = Inbox(app, {person.email: f"{person.first_name} {person.last_name}" for person in world.people})
@@ -90,7 +91,8 @@ async def run(wish: Wish, teller: Teller) -> Played:
                 with teller.watching(world) as told:
                     play.watch = told
                     await play.run(turn, stopped=worker.stopping, seconds=wish.seconds)
-            played = Played(app, setting, inbox, play.tally, world, watch.seconds(), wish.keep)
+            mails = write_mails(inbox, setting.root / "mails")
+            played = Played(app, setting, inbox, play.tally, world, watch.seconds(), wish.keep, mails)
             teller.ended(played)
             if wish.keep and not worker.stopping():
                 clock.let_go(AFTERWARDS)

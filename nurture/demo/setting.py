@@ -13,19 +13,19 @@ from pathlib import Path
 from nurture.errors import Bug, UserError
 
 FOLDER = ".demo"
+SIGNS_WITH = "secret"  # a file
 ENDPOINT, MAIL, INBOX = 8025, 2525, 8026  # ports, where they are free
 _PARTS = ("config.yaml", "segments.yaml", "campaigns", "templates", "mappings")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where the demo plays. `environ` is what config.yaml asks of the environment."""
+    """Where the demo plays."""
 
     root: Path
     port: int
     mail_port: int
     inbox_port: int
-    environ: dict[str, str]
 
     @property
     def base_url(self) -> str:
@@ -52,14 +52,22 @@ def set_up(project: Path) -> Setting:
             shutil.copytree(source, root / name)
         elif source.is_file():
             shutil.copy(source, root / name)
-    made = Setting(root, *_free_ports(), {"NURTURE_SECRET": secrets.token_urlsafe(32)})
+    made = Setting(root, *_free_ports())
+    _write_secret(root / SIGNS_WITH)
     _write_config(root / "config.yaml", made)
     return made
 
 
+def _write_secret(path: Path) -> None:
+    """A secret of its own for every run, which only this user can read."""
+    path.touch(mode=0o600)
+    path.write_text(secrets.token_urlsafe(32), "utf-8")
+
+
 def _write_config(path: Path, setting: Setting) -> None:
-    """Put the ports in that are really used; people come from networks of their own, as behind a proxy."""
-    text = path.read_text("utf-8")
+    """Put the ports in that are really used, and the secret as a file, so that every command works with
+    `--project .demo`. People come from networks of their own, as behind a proxy."""
+    text = path.read_text("utf-8").replace("${NURTURE_SECRET}", f"${{file:{SIGNS_WITH}}}")
     text, urls = re.subn(r"(?m)^base_url: \S+", f"base_url: {setting.base_url}", text)
     mail = f"smtp: {{host: 127.0.0.1, port: {setting.mail_port},"
     text, servers = re.subn(r"(?m)^smtp: \{host: localhost, port: \d+,", mail, text)
