@@ -34,9 +34,10 @@ BATCH = 1_000
 @dataclass
 class Pass:
     """What lasts over the batches of one pass: who has had a late marketing mail (S21), which templates had won when a
-    version was first met in it."""
+    version was first met in it, who was held by a mail that has not left."""
 
     late: set[int] = field(default_factory=set)
+    behind: set[int] = field(default_factory=set)
     winners: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
 
 
@@ -48,6 +49,16 @@ def advance_batch(tx: Transaction, live: Live, scope: Scope, ran: Pass | None = 
         first.setdefault(e.lead, e)
     advance(tx, live, [(e, scope.of(e.lead)) for e in first.values()], ran or Pass())
     return len(first)
+
+
+def wake_overtaken(tx: Transaction, ran: Pass, now: datetime) -> None:
+    """Look again at those whose earlier mail left while this pass decided to hold them for it: its outcome was written
+    beside the pass and could wake nobody yet. To be called in a transaction after the pass's own."""
+    if ran.behind:
+        behind = sorted(ran.behind)
+        left = ran.behind - facts.underway(tx, behind, waiting=True)
+        enrollments.wake(tx, sorted(left), "earlier mail", now)
+        ran.behind.clear()
 
 
 Walking = tuple[Enrollment, datetime, int]  # whom, its instant, steps done since it last stood still
@@ -63,6 +74,7 @@ def advance(tx: Transaction, live: Live, rows: Sequence[tuple[Enrollment, dateti
         decided = _decide(turn, walking, ran)
         write(turn, decided)
         turn.flush()
+        ran.behind.update(d.before.id for d in decided if d.decision.after.held == "earlier mail")
         again = {d.before.id: d for d in decided if d.decision.again}
         fresh = enrollments.by_ids(tx, list(again)) if again else []
         walking = [(e, again[e.id].now, again[e.id].decision.walked) for e in fresh if e.state == "waiting"]

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import structlog
 
-from nurture.engine.advance import Pass, advance_batch
+from nurture.engine.advance import Pass, advance_batch, wake_overtaken
 from nurture.engine.deploy import sweep_batch
 from nurture.engine.live import Live, load_live
 from nurture.engine.react import react_batch
@@ -54,6 +54,9 @@ class Passes:
                 played += done
                 if not done:
                     break
+        if ran.behind and not self.database.is_sqlite:  # where writers take turns nothing is overtaken
+            with self.database.write() as tx:
+                wake_overtaken(tx, ran, now)
         return played
 
     def _transact(self, step: Callable[[Transaction, Scope], int], now: datetime, shards: Sequence[int] | None) -> int:

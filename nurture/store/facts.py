@@ -85,12 +85,15 @@ def load_leads(tx: Transaction, project: Project, lead_ids: Sequence[int]) -> di
     return found
 
 
-def underway(tx: Transaction, enrollment_ids: Sequence[int]) -> set[int]:
-    """Enrollments that have a mail which has not left yet (S18)."""
+def underway(tx: Transaction, enrollment_ids: Sequence[int], *, waiting: bool = False) -> set[int]:
+    """Enrollments that have a mail which has not left yet (S18). With `waiting`, outcomes that are just being written
+    are waited for, on PostgreSQL."""
     c = messages.c
     query = select(c.enrollment_id).where(
         c.enrollment_id.in_(enrollment_ids), c.state.in_(("pending", "claimed", "sending")), c.kind == "mail"
     )
+    if waiting and tx.dialect.name == "postgresql":
+        query = query.order_by(c.id).with_for_update(read=True)
     return {row[0] for row in tx.execute(query)}
 
 
