@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from nurture.campaign.duration import Duration
 from nurture.clock import Clock, WallClock, machine_now
@@ -23,10 +24,12 @@ from nurture.delivery.smtp import SmtpOptions, SmtpTransport
 from nurture.delivery.transport import Transport
 from nurture.engine import privacy, stages
 from nurture.engine.consent import ConsentRules
+from nurture.engine.exporting import Processing
 from nurture.engine.feedback import Feedback
 from nurture.engine.ingest import Ingest
 from nurture.engine.live import Live, load_live
 from nurture.engine.passes import Passes
+from nurture.engine.retention import retention_of
 from nurture.engine.turn import Turn
 from nurture.errors import UserError
 from nurture.folder import read_folder
@@ -35,6 +38,7 @@ from nurture.lead.keyring import Keyring
 from nurture.mail.links import Links
 from nurture.mail.outcome import default_rules
 from nurture.mail.provider import provider_of
+from nurture.options import is_local
 from nurture.settings import Settings, load_settings
 from nurture.store import keys, migrate, suppressions
 from nurture.store.database import Database, open_database
@@ -78,6 +82,25 @@ class App:
         if live is not None:
             return live.consent_rules
         return ConsentRules(self.settings.project, self.keyring, {}, provider_of)
+
+    @property
+    def processing(self) -> Processing:
+        """What people are told about the use of their data."""
+        s = self.settings
+        told = [*s.privacy.recipients]
+        if s.transport == "smtp" and not is_local(s.smtp.host):
+            told.append(f"{s.smtp.host}: sends the mails")
+        told += [f"{name}: reports what became of mails" for name in s.providers]
+        told += [f"{urlsplit(url).hostname}: webhook '{name}'" for name, url in s.webhooks.items()]
+        return Processing(
+            controller=s.privacy.controller,
+            contact=s.privacy.contact,
+            notice_url=s.privacy.notice_url,
+            recipients=tuple(told),
+            retention={kind: str(kept) for kind, kept in retention_of(s.privacy.retention).items()},
+            purposes={topic.name: topic.basis for topic in s.project.topics.values()},
+            measures=s.privacy.measures,
+        )
 
     def check(self) -> None:
         """Refuse to work on a schema or a suppression list that is not ours."""

@@ -68,6 +68,8 @@ class Privacy:
     contact: str = ""
     notice_url: str = ""
     retention: dict[str, Duration] = field(default_factory=dict)
+    recipients: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -276,13 +278,15 @@ _RETURNS = Record(
     {"maildir": _text_key("The Maildir that bounces, complaints and replies are delivered to.", required=True)},
     lambda got, at: ReturnsOptions(got.get("maildir", "")),
 )
-KEPT = ("events", "decisions", "messages", "attempts", "leads", "imports")
+KEPT = ("events", "decisions", "messages", "attempts", "pending", "visits", "leads", "imports")
 _PRIVACY = Record(
     "'privacy'",
     {
         "controller": _text_key("Who answers for the data, with address."),
         "contact": _text_key("Where people ask about their data."),
         "notice_url": _text_key("The privacy notice."),
+        "recipients": Key(ListOf(Text(), bare=True), "Who else gets data of leads, each with its role."),
+        "measures": Key(ListOf(Text(), bare=True), "How the data is protected, for the record of processing."),
         "retention": Key(MapOf(Span(long=True), "'retention'", Choice(KEPT)), "How long each kind is kept."),
     },
     lambda got, at: Privacy(**{key: value for key, value in got.values.items() if value is not None}),

@@ -41,6 +41,7 @@ class Endpoint:
             rules=app.rules,
             move=app.move,
             erase=app.erase,
+            processing=app.processing,
             trusted_proxies=app.settings.trusted_proxies,
         )
 

@@ -26,6 +26,7 @@ from nurture.cli import (
     outbox,
     pausing,
     previewing,
+    privacy,
     report,
     running,
     schema,
@@ -108,6 +109,8 @@ app.add_typer(
     consent.app, name="consent", short_help="What was agreed to, and the proof of it.", rich_help_panel=PEOPLE
 )
 app.add_typer(report.app, name="report", short_help="Funnel and pipeline in figures.", rich_help_panel=PEOPLE)
+
+app.add_typer(privacy.app, name="privacy", rich_help_panel=PEOPLE)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -43,9 +43,12 @@ class Erased:
     address: bool
 
 
-def erase(turn: Turn, lead: int, actor: str, now: datetime, reason: str | None = None) -> Erased:
+def erase(
+    turn: Turn, lead: int, actor: str, now: datetime, reason: str | None = None, *, suppress: bool = True
+) -> Erased:
     """Take a lead out. Pending messages are cancelled, enrollments end, everything that names the person is removed;
-    the address stays suppressed by its keyed hash, so that no import brings the person back. A mail on the wire goes
+    the address stays suppressed by its keyed hash, so that no import brings the person back (unless not
+    `suppress`: who never agreed has said no to nothing). A mail on the wire goes
     out, and its outcome is kept without the person."""
     turn.load([lead])
     address_hash = erasing.address_of(turn.tx, lead)
@@ -53,7 +56,7 @@ def erase(turn: Turn, lead: int, actor: str, now: datetime, reason: str | None =
     leave(turn, [(e, ERASED, now) for e in standing])
     cancelled = outbox.cancel_lead(turn.tx, lead, ERASED)
     turn.flush()
-    if address_hash is not None:
+    if address_hash is not None and suppress:
         suppressions.suppress(turn.tx, [(address_hash, MARKETING, ERASED)], now)
     suppressions.note_erased(turn.tx, lead, address_hash, erasing.created_at(turn.tx, lead), now)
     said = Declaration(lead, ALL_MARKETING, "withdraw", "operator", actor, now, Proof(method="erasure"))
@@ -61,7 +64,7 @@ def erase(turn: Turn, lead: int, actor: str, now: datetime, reason: str | None =
     erasing.erase(turn.tx, lead)
     done = Erased(len(standing), cancelled, address_hash is not None)
     detail = {"enrollments": done.enrollments, "messages": done.messages}
-    rights.note(turn.tx, "erase", actor, now, lead=lead, reason=reason, detail=detail)
+    rights.note(turn.tx, "erase", actor, now, lead=lead, reason=checked(reason), detail=detail)
     log.info("lead.erased", lead=lead)
     return done
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import case, delete, select, update
+from sqlalchemy import case, delete, select, text, update
 
-from nurture.store.database import Transaction
+from nurture.store.database import Database, Transaction
 from nurture.store.tables import (
     attempts,
+    consent_ledger,
     consents,
     deals,
     decisions,
@@ -60,3 +61,14 @@ def address_of(tx: Transaction, lead: int) -> str | None:
 def created_at(tx: Transaction, lead: int) -> datetime | None:
     found: datetime | None = tx.execute(select(leads.c.created_at).where(leads.c.id == lead)).scalar()
     return found
+
+
+def scrub(database: Database) -> None:
+    """Nothing of what was deleted is left in the files of SQLite: the rows were overwritten (secure_delete), here the
+    journal is cut. PostgreSQL frees dead rows, whose space is overwritten when it is used again."""
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if database.is_sqlite:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            return
+        for table in (leads, identities, events, messages, attempts, decisions, enrollments, consent_ledger):
+            connection.execute(text(f"VACUUM {table.name}"))

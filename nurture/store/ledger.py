@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.lead.consent import ALL_MARKETING, Declaration, wording_digest
@@ -100,6 +100,37 @@ def forget(tx: Transaction, lead: LeadId, said: Declaration, keyring: Keyring, n
         if values:
             tx.execute(update(consent_ledger).where(c.id == row["id"]).values(**values))
     _continue(tx, lead, Entry(None, "erased", None, said, now), None, keyring)
+
+
+def _visits(before: datetime) -> ColumnElement[bool]:
+    c = consent_ledger.c
+    plain_ = [and_(column.is_not(None), column.not_like(_COMMITTED + "%")) for column in (c.ip, c.user_agent)]
+    return and_(c.recorded_at < before, or_(*plain_))
+
+
+def count_visits(tx: Transaction, before: datetime, but: Sequence[Any] = ()) -> int:
+    """Entries older than that which hold a network address or a browser's name; not of those leads."""
+    c = consent_ledger.c
+    others = [or_(c.lead_id.is_(None), c.lead_id.not_in(people)) for people in but]
+    return int(
+        tx.execute(select(func.count()).select_from(consent_ledger).where(_visits(before), *others)).scalar_one()
+    )
+
+
+def forget_visits(tx: Transaction, before: datetime, keyring: Keyring, limit: int = 1_000) -> int:
+    """Network addresses and browsers' names of a page of such entries become commitments, with them the evidence that
+    repeats them; the chains stay whole. How many entries."""
+    c = consent_ledger.c
+    query = select(c.id, c.subject, c.ip, c.user_agent, c.evidence).where(_visits(before)).order_by(c.id).limit(limit)
+    rows = tx.execute(query).mappings().all()
+    for row in rows:
+        values: dict[str, Any] = {
+            name: _committed(row["subject"], row[name], keyring) for name in ("ip", "user_agent") if row[name]
+        }
+        if isinstance(row["evidence"], Mapping) and "requested" in row["evidence"]:
+            values["evidence"] = {"erased": _committed(row["subject"], row["evidence"], keyring)}
+        tx.execute(update(consent_ledger).where(c.id == row["id"]).values(**values))
+    return len(rows)
 
 
 def _continue(tx: Transaction, lead: LeadId, entry: Entry, owner: LeadId | None, keyring: Keyring) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 
 from nurture.store.database import Transaction, insert_rows
+from nurture.store.many import Many
 from nurture.store.scope import Scope
 from nurture.store.tables import attempts, enrollments, leads, messages
 
@@ -242,6 +243,18 @@ class Launch:
     body: bytes | None  # kept where the policy for an unknown outcome is to send the same bytes again
 
 
+_LAUNCH = Many(
+    update(messages)
+    .where(messages.c.id == bindparam("b_id"), messages.c.fence == bindparam("b_fence"), messages.c.state == "claimed")
+    .values(
+        state="sending",
+        attempts=messages.c.attempts + 1,
+        **{name: bindparam(f"b_{name}") for name in ("mail_id", "dated", "sha256", "body")},
+    ),
+    ("b_id", "b_fence", "b_mail_id", "b_dated", "b_sha256", "b_body"),
+)
+
+
 def launch(tx: Transaction, launches: Sequence[Launch], worker: str, now: datetime) -> set[int]:
     """claimed → sending with an attempt row each, where the fence still holds; the ids that may go. In the transaction
     of the wire gate, just before MAIL FROM (trust R3)."""
@@ -258,32 +271,7 @@ def launch(tx: Transaction, launches: Sequence[Launch], worker: str, now: dateti
     going = [launch for launch in launches if held.get(launch.message) == "claimed"]
     if not going:
         return again
-    statement = (
-        update(messages)
-        .where(c.id == bindparam("b_id"), c.fence == bindparam("b_fence"), c.state == "claimed")
-        .values(
-            state="sending",
-            attempts=c.attempts + 1,
-            mail_id=bindparam("b_mail_id"),
-            dated=bindparam("b_dated"),
-            sha256=bindparam("b_sha256"),
-            body=bindparam("b_body"),
-        )
-    )
-    tx.execute(
-        statement,
-        [
-            {
-                "b_id": x.message,
-                "b_fence": x.fence,
-                "b_mail_id": x.mail_id,
-                "b_dated": x.dated,
-                "b_sha256": x.sha256,
-                "b_body": x.body,
-            }
-            for x in going
-        ],
-    )
+    _LAUNCH.run(tx, [(x.message, x.fence, x.mail_id, x.dated, x.sha256, x.body) for x in going])
     insert_rows(
         tx,
         attempts,
@@ -310,6 +298,29 @@ class Result:
     answer: dict[str, Any] | None = None
 
 
+_SETTLE = Many(
+    update(messages)
+    .where(messages.c.id == bindparam("b_id"))
+    .values(
+        state=bindparam("b_state"),
+        reason=bindparam("b_reason"),
+        lease_until=None,
+        **{
+            name: func.coalesce(bindparam(f"b_{name}", type_=messages.c[name].type), messages.c[name])
+            for name in ("due", "sent_at", "answer")
+        },
+    ),
+    ("b_id", "b_state", "b_reason", "b_due", "b_sent_at", "b_answer"),
+)
+_ENDED = ("ended_at", "phase", "code", "enhanced", "text", "outcome")
+_END_ATTEMPT = Many(
+    update(attempts)
+    .where(attempts.c.message_id == bindparam("b_message"), attempts.c.fence == bindparam("b_fence"))
+    .values(**{name: bindparam(name) for name in _ENDED}),
+    ("b_message", "b_fence", *_ENDED),
+)
+
+
 def settle(tx: Transaction, results: Sequence[Result]) -> list[Result]:
     """Write the outcomes of claimed or sending messages whose fence still holds; those that were written. An outcome
     that comes after the lease ended is kept on its attempt and changes no state, unless it proves that the mail was
@@ -318,62 +329,36 @@ def settle(tx: Transaction, results: Sequence[Result]) -> list[Result]:
         return []
     c = messages.c
     by_id = {r.message: r for r in results}
-    query = select(c.id, c.fence, c.state).where(c.id.in_(list(by_id))).order_by(c.id)
+    query = select(c.id, c.fence, c.state, c.lead_id, c.kind).where(c.id.in_(list(by_id))).order_by(c.id)
     if tx.dialect.name == "postgresql":
         query = query.with_for_update()  # its lease may be ending in another worker's transaction
     rows = tx.execute(query).all()
     written = [
         by_id[id_]
-        for id_, fence, state in rows
+        for id_, fence, state, _, _ in rows
         if (fence == by_id[id_].fence and state in ("claimed", "sending"))
         or (state == "unknown" and by_id[id_].state == "sent")
     ]
-    if written:
-        tx.execute(
-            update(messages)
-            .where(c.id == bindparam("b_id"))
-            .values(
-                state=bindparam("b_state"),
-                reason=bindparam("b_reason"),
-                lease_until=None,
-                due=func.coalesce(bindparam("b_due", type_=c.due.type), c.due),
-                sent_at=func.coalesce(bindparam("b_sent", type_=c.sent_at.type), c.sent_at),
-                answer=func.coalesce(bindparam("b_answer", type_=c.answer.type), c.answer),
-            ),
-            [
-                {
-                    "b_id": r.message,
-                    "b_state": r.state,
-                    "b_reason": r.reason,
-                    "b_due": r.due,
-                    "b_sent": r.at if r.state in ("sent", "unknown") else None,
-                    "b_answer": r.answer,
-                }
-                for r in written
-            ],
-        )
-    a = attempts.c
-    tx.execute(
-        update(attempts)
-        .where(a.message_id == bindparam("b_message"), a.fence == bindparam("b_fence"))
-        .values(
-            **{n: bindparam(n) for n in ("ended_at", "phase", "code", "enhanced", "text", "outcome")},
-        ),
+    _SETTLE.run(
+        tx,
         [
-            {
-                "b_message": r.message,
-                "b_fence": r.fence,
-                "ended_at": r.at,
-                "phase": r.phase,
-                "code": r.code,
-                "enhanced": r.enhanced,
-                "text": r.text,
-                "outcome": r.outcome or r.state,
-            }
-            for r in results
+            (r.message, r.state, r.reason, r.due, r.at if r.state in ("sent", "unknown") else None, r.answer)
+            for r in written
         ],
     )
+    _END_ATTEMPT.run(
+        tx,
+        [(r.message, r.fence, r.at, r.phase, r.code, r.enhanced, r.text, r.outcome or r.state) for r in results],
+    )
+    _forget_answers(tx, [row.id for row in rows if row.lead_id is None and row.kind in (MAIL, CONFIRM, RIGHT)])
     return written
+
+
+def _forget_answers(tx: Transaction, erased: Sequence[int]) -> None:
+    """What a server answered about somebody who was erased meanwhile may repeat the address (trust C24)."""
+    if erased:
+        tx.execute(update(attempts).where(attempts.c.message_id.in_(erased)).values(text=None))
+        tx.execute(update(messages).where(messages.c.id.in_(erased)).values(reason=None, answer=None))
 
 
 def end_leases(
