@@ -108,6 +108,8 @@ class App:
         with self.database.write() as tx:
             suppressions.guard(tx, self.keyring, machine_now())
             keys.keep_link_keys(tx, self.links.keys_to_keep())
+        if (returns := self.returns()) is not None:
+            returns.check()
 
     def passes(self) -> Passes:
         return Passes(self.database, self.keyring)
@@ -166,8 +168,10 @@ class App:
 
     def read_returns(self) -> dict[str, int]:
         """Act on returned mail that is new; how often each thing came of it."""
-        returns, live = self.returns(), self.live()
-        return {} if returns is None or live is None else dict(returns.read(live, self.clock.now()))
+        returns = self.returns()
+        if returns is None or (live := self.live()) is None:
+            return {}
+        return dict(returns.read(live, self.clock.now()))
 
     def _own_outcomes(self) -> str:
         path = self.settings.root / "outcomes.toml"

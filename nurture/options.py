@@ -278,6 +278,7 @@ _RETURNS = Record(
     {"maildir": _text_key("The Maildir that bounces, complaints and replies are delivered to.", required=True)},
     lambda got, at: ReturnsOptions(got.get("maildir", "")),
 )
+PROVIDERS = ("brevo", "mailgun", "postmark", "sendgrid", "ses")
 KEPT = ("events", "decisions", "messages", "attempts", "pending", "visits", "leads", "imports")
 _PRIVACY = Record(
     "'privacy'",
@@ -300,7 +301,9 @@ MACHINE: dict[str, Key] = {
     "smtp": Key(_SMTP, "The server that takes the mails."),
     "dkim": Key(ListOf(_DKIM, bare=True), "Signatures of our own, where the server does not sign."),
     "returns": Key(_RETURNS, "Where bounces, complaints and replies arrive."),
-    "providers": Key(MapOf(Text("a secret"), "'providers'"), "Signing secrets of POST /hooks/NAME."),
+    "providers": Key(
+        MapOf(Text("a secret"), "'providers'", Choice(PROVIDERS)), "What POST /hooks/NAME is verified with, by provider."
+    ),
     "trusted_proxies": Key(ListOf(_Network(), bare=True), "Whose X-Forwarded-For is believed."),
     "privacy": Key(_PRIVACY, "Who answers for the data, and how long it is kept."),
 }

@@ -11,6 +11,7 @@ import uvicorn
 from nurture.app import App
 from nurture.errors import UserError
 from nurture.web.app import create_app
+from nurture.web.hooks import Hooks
 from nurture.web.services import Services
 
 log = structlog.get_logger()
@@ -45,11 +46,22 @@ class Endpoint:
             trusted_proxies=app.settings.trusted_proxies,
         )
 
+    def hooks(self) -> Hooks:
+        app = self.app
+        return Hooks(
+            providers=app.settings.providers,
+            database=app.database,
+            clock=app.clock,
+            live=app.live,
+            feedback=app.feedback,
+            trusted_proxies=app.settings.trusted_proxies,
+        )
+
     async def start(self) -> None:
         """Listen; returns when requests are taken. Raises UserError where the port is taken."""
         self._ingest.start()
         config = uvicorn.Config(
-            create_app(self.services()),
+            create_app(self.services(), self.hooks().routes()),
             host=self.host,
             port=self.port,
             log_level="warning",

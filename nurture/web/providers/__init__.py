@@ -1,0 +1,19 @@
+"""Mail providers that report by webhook: a module each, from a verified request to `Notice`s in common words (E28)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from nurture.mail.report import Notice
+from nurture.web.providers import brevo, mailgun, postmark, sendgrid, ses
+from nurture.web.providers.posted import Posted
+
+READERS: Mapping[str, Callable[[Posted], Sequence[Notice]]] = {
+    "brevo": brevo.read,
+    "mailgun": mailgun.read,
+    "postmark": postmark.read,
+    "sendgrid": sendgrid.read,
+    "ses": ses.read,
+}
+
+__all__ = ["READERS", "Posted"]
