@@ -11,4 +11,6 @@ from tests.e2e.commands import Shop, make_shop
 def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shop:
     """A small project with two campaigns, nothing deployed yet."""
     monkeypatch.setenv("COLUMNS", "120")
+    # Loggers keep the stderr they first met, and that of another test is closed by now.
+    monkeypatch.setattr("nurture.logs.set_up", lambda: None)
     return make_shop(tmp_path, capsys)

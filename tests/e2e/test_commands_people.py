@@ -1,0 +1,150 @@
+"""`nurture enroll`, `leads move|tag|assign`, `why`, `consent`, `outbox`, `keys`, as people at work run them."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from tests.e2e.commands import Shop
+
+
+@pytest.fixture
+def live(shop: Shop) -> Shop:
+    """Two leads, everything deployed."""
+    shop.deploy()
+    shop.people("ann", "bob")
+    shop.work()
+    return shop
+
+
+def test_a_lead_is_enrolled_by_hand_and_gets_its_mail(live: Shop) -> None:
+    assert live.run("enroll", "hello", "ann@example.com") == 0
+    live.work()
+    assert [(m["address"], m["template"], m["state"]) for m in live.json("outbox", "list")] == [
+        ("ann@example.com", "hello", "sent")
+    ]
+
+
+def test_a_campaign_with_a_key_asks_for_it(live: Shop) -> None:
+    assert live.run("enroll", "cart", "ann") == 1
+    assert "--entry cart_id=VALUE" in live.err
+    assert live.run("enroll", "cart", "ann", "--entry", "cart_id=c7") == 0
+
+
+def test_why_tells_versions_causes_and_what_became_of_the_mail(live: Shop) -> None:
+    live.run("enroll", "hello", "ann")
+    live.work()
+    told = live.json("why", "ann", "--campaign", "hello")
+    assert [(row["what"], row["detail"]) for row in told] == [
+        ("entered", None),
+        ("released", "hello"),
+        ("waiting", None),
+    ]
+    assert told[1]["message"]["state"] == "sent"
+    assert all(row["version"] for row in told)
+
+
+def test_why_not_names_the_reason_in_words(live: Shop) -> None:
+    for _ in range(2):
+        live.run("enroll", "hello", "ann")
+        live.work()
+    assert live.run("why", "ann") == 0
+    assert "did not enter: already in it  (an enrollment of this lead, with the same key, was still open)" in live.out
+
+
+def test_why_of_a_mail_that_was_refused(shop: Shop) -> None:
+    shop.deploy()
+    shop.people("cy", consents=False)
+    shop.run("enroll", "hello", "cy")
+    shop.work()
+    assert [row["reason"] for row in shop.json("why", "cy", "--mail", "hello")] == ["no consent"]
+
+
+def test_why_of_a_mail_never_reached_says_so(live: Shop) -> None:
+    live.run("enroll", "hello", "ann")
+    live.work()
+    assert live.run("why", "ann", "--mail", "bye") == 0
+    assert "'bye' was never reached" in live.out
+
+
+def test_nobody_is_not_found(live: Shop) -> None:
+    for command in (
+        ["why", "zed"],
+        ["consent", "show", "zed"],
+        ["leads", "move", "zed", "mql"],
+        ["enroll", "hello", "zed"],
+    ):
+        assert live.run(*command) == 1
+        assert "there is no such lead" in live.err
+
+
+def test_a_lead_moves_forward_and_back_only_where_the_funnel_lets_it(live: Shop) -> None:
+    assert live.json("leads", "move", "ann", "mql") == {"lead": 1, "funnel": "main", "from": None, "to": "mql"}
+    assert live.run("leads", "move", "ann", "lead") == 1
+    assert live.err.startswith("error: not moved: ")
+
+
+def test_tags_come_and_go(live: Shop) -> None:
+    live.run("leads", "tag", "ann", "vip")
+    assert live.json("leads", "show", "ann")["tags"] == ["vip"]
+    assert live.json("leads", "untag", "ann", "vip")["changed"] is True
+    assert live.json("leads", "untag", "ann", "vip")["changed"] is False
+
+
+def test_a_team_takes_turns_and_an_owner_stays(live: Shop) -> None:
+    owners = [live.json("leads", "assign", name, "sales")["owner"] for name in ("ann", "bob", "ann")]
+    assert owners == ["ada@acme.example", "ben@acme.example", "ada@acme.example"]
+
+
+def test_an_address_takes_the_lead_over(live: Shop) -> None:
+    live.run("leads", "assign", "ann", "sales")
+    assert live.json("leads", "assign", "ann", "eve@acme.example")["owner"] == "eve@acme.example"
+
+
+def test_consent_shows_the_wording_as_it_was_given(live: Shop) -> None:
+    found = live.json("consent", "show", "ann")
+    assert found["consents"]["offers"]["state"] == "granted"
+    assert [entry["wording"] for entry in found["entries"]] == ["w"]
+
+
+def test_an_untouched_ledger_verifies(live: Shop) -> None:
+    assert live.json("consent", "verify") == {"entries": 2, "tampered": []}
+
+
+def test_an_edited_entry_is_named(live: Shop) -> None:
+    with sqlite3.connect(live.root / "nurture.db") as file:
+        file.execute("UPDATE consent_ledger SET wording = 'anything' WHERE id = 2")
+    file.close()
+    assert live.run("consent", "verify") == 1
+    assert live.out.startswith("entry 2 ")
+
+
+def test_an_unknown_message_is_resolved_once(live: Shop) -> None:
+    live.run("enroll", "hello", "ann")
+    live.work()
+    with sqlite3.connect(live.root / "nurture.db") as file:
+        file.execute("UPDATE messages SET state = 'unknown'")
+    file.close()
+    (row,) = live.json("outbox", "list", "--state", "unknown")
+    assert live.run("outbox", "resolve", row["id"], "resend") == 0
+    live.work()
+    assert [m["state"] for m in live.json("outbox", "list")] == ["sent"]
+    assert live.run("outbox", "resolve", row["id"], "sent") == 1
+
+
+def test_a_key_is_shown_once_and_its_text_is_nowhere(live: Shop) -> None:
+    made = live.json("keys", "create", "--scope", "ingest")
+    assert list(made) == ["key"]
+    assert made["key"].encode() not in (live.root / "nurture.db").read_bytes()
+
+
+def test_a_revoked_key_is_no_longer_valid(live: Shop) -> None:
+    live.json("keys", "create", "--scope", "ingest", "--name", "shop")
+    assert live.run("keys", "revoke", 1) == 0
+    assert [(key["name"], key["valid"]) for key in live.json("keys", "list")] == [("shop", False)]
+
+
+def test_a_scope_that_is_none_is_refused(live: Shop) -> None:
+    assert live.run("keys", "create", "--scope", "everything") == 1
+    assert "one of: ingest" in live.err
