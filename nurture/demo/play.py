@@ -178,7 +178,7 @@ class Play:
     def _answer(self, it: Answer) -> None:
         visitor = _network(it.person)
         match it.reaction.kind:
-            case "unsubscribe" if it.letter.one_click and it.letter.number % 2:
+            case "unsubscribe" if it.letter.one_click and self.tally.reactions["unsubscribe"] % 2:
                 self.door.one_click(it.letter.one_click.removeprefix(f"{self.base_url}/"), visitor)
             case "unsubscribe":
                 self.door.press(it.path, {"do": "topic"}, visitor)
