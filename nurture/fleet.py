@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 PASSES, LANES = "passes", "lanes"
-GROUP = 4  # neighbouring shards of one job: batches stay large where little is due (docs/decisions/0014)
+SHARDS = 64
+FEWEST = 2  # groups of shards at least, one job each
 SLOTS = 8  # equal parts of a lane's pace: as many workers can write to one provider at once
 PAGE = 250  # messages a slot takes up at once
 TURN = 3.0  # seconds after which a slot may go to another worker
@@ -54,7 +55,6 @@ class Fleet:
     passes: Passes
     dispatch: Dispatch
     guarded: Callable[[str], AbstractContextManager[None]]
-    group: int = GROUP
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _ticking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _more: asyncio.Event = field(default_factory=asyncio.Event)
@@ -99,13 +99,17 @@ class Fleet:
         with self.database.read() as tx:
             shards = jobs.due_shards(tx, now)
             lanes = jobs.due_lanes(tx, now, SLOTS * PAGE)
-        jobs.defer(self.database, [*self._plays(shards), *self._sends(lanes)])
+            servants = jobs.servants(tx, SILENT)
+        jobs.defer(self.database, [*self._plays(shards, servants), *self._sends(lanes)])
 
-    def _plays(self, shards: list[int]) -> list[Job]:
+    def _plays(self, shards: list[int], parts: int) -> list[Job]:
+        """One job for neighbouring shards, in as many groups as the fleet can make use of: a batch of thirty leads
+        costs nearly as much as one of a thousand. Where groups of two sizes meet, the shards' row locks decide."""
+        size = max(1, SHARDS // max(FEWEST, parts))
         groups: dict[int, list[int]] = defaultdict(list)
         for shard in shards:
-            groups[shard // self.group].append(shard)
-        return [Job(PASSES, "play", f"shards:{n}", {"shards": due}) for n, due in sorted(groups.items())]
+            groups[shard // size].append(shard)
+        return [Job(PASSES, "play", f"shards:{n * size}", {"shards": due}) for n, due in sorted(groups.items())]
 
     def _sends(self, lanes: list[tuple[str, int]]) -> list[Job]:
         """A slot for each page that is pending; with a rate all slots, since each may use only its own part of it."""
@@ -118,27 +122,26 @@ class Fleet:
 
     async def _play(self, shards: list[int]) -> None:
         with self.guarded("passes"):
-            if await asyncio.to_thread(self.passes.run, self.clock.now(), shards):
-                self._more.set()
+            watch = Stopwatch()
+            played = await asyncio.to_thread(self.passes.run, self.clock.now(), shards)
+            log.debug("fleet.played", shards=len(shards), items=played, took_s=round(watch.seconds(), 3))
 
     async def _send(self, lane: str) -> None:
         with self.guarded("dispatch"):
-            paced = self.dispatch.lanes.paced
-            if await (self._send_paced(lane) if paced else self._send_freely(lane)):
-                self._more.set()
+            await (self._send_paced(lane) if self.dispatch.lanes.paced else self._send_freely(lane))
 
-    async def _send_freely(self, lane: str) -> int:
-        sent, watch = 0, Stopwatch()
-        while not self._stop.is_set() and watch.seconds() < TURN:
+    async def _send_freely(self, lane: str) -> None:
+        """Pages of the lane until there is no whole one, or others get their turn."""
+        watch, taken = Stopwatch(), PAGE
+        while taken == PAGE and watch.seconds() < TURN and not self._stop.is_set():
             taken = await self.dispatch.run(lane, PAGE)
-            sent += taken
-            if taken < PAGE:
-                break
-        return sent
+        if taken == PAGE:
+            self._more.set()
+        log.debug("fleet.sent", lane=lane, messages=taken, took_s=round(watch.seconds(), 3))
 
-    async def _send_paced(self, lane: str) -> int:
+    async def _send_paced(self, lane: str) -> None:
         """Stay with the lane while anything is pending: the slot's part of the rate is counted here."""
-        sent, watch, idle = 0, Stopwatch(), 0
+        watch, idle = Stopwatch(), 0
         with self.dispatch.lanes.hold(lane, SLOTS, self.dispatch.elapsed) as held:
             while not self._stop.is_set() and watch.seconds() < PACED_TURN and idle < 3:
                 at = self.dispatch.elapsed()
@@ -151,14 +154,12 @@ class Fleet:
                         await asyncio.wait_for(self._stop.wait(), wait)
                     continue
                 taken = await self.dispatch.run(lane, min(PAGE, room or PAGE))
-                sent += taken
                 idle = 0 if taken else idle + 1
                 if not taken:
                     await asyncio.sleep(0.2)
-        return sent
 
     async def _tick_when_more(self) -> None:
-        """What a job has brought forth is put up at once, not a second later."""
+        """A lane whose turn ended goes on at once, not with the next regular tick."""
         while True:
             await self._more.wait()
             self._more.clear()

@@ -40,6 +40,7 @@ class Rhythm:
 
     passes: float = 1.0
     dispatch: float = 0.25
+    jobs: float = 0.5
     upkeep: float = 15.0
 
 
@@ -92,7 +93,7 @@ class Worker:
             await self._stop.wait()
 
     async def _work_in(self, fleet: Fleet) -> None:
-        async with self._ticks((fleet.tick, self.rhythm.passes)):
+        async with self._ticks((fleet.tick, self.rhythm.jobs)):
             serving = asyncio.create_task(fleet.run())
             told = asyncio.create_task(self._stop.wait())
             await asyncio.wait((serving, told), return_when=asyncio.FIRST_COMPLETED)

@@ -154,6 +154,15 @@ def defer(database: Database, wanted: Sequence[Job]) -> int:
         return 0  # another worker's tick was quicker by a moment; what it left out comes with the next
 
 
+def servants(tx: Transaction, silent: float) -> int:
+    """How many serve a queue and have said so within the last `silent` seconds."""
+    query = text(
+        f"SELECT count(*) FROM {SCHEMA}.procrastinate_workers"  # noqa: S608 — a constant of this module
+        " WHERE last_heartbeat >= now() - make_interval(secs => :silent)"
+    )
+    return tx.execute(query, {"silent": silent}).scalar() or 0
+
+
 _STALLED = text(
     f"""
     SELECT count(CAST({SCHEMA}.procrastinate_finish_job_v1(j.id, 'failed', true) AS text))
