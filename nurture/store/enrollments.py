@@ -15,6 +15,7 @@ from nurture.errors import LostRace
 from nurture.journey.effects import End, Record
 from nurture.journey.enrollment import Enrollment
 from nurture.store.database import Transaction, insert_returning_ids, insert_rows
+from nurture.store.many import Many
 from nurture.store.scope import Scope
 from nurture.store.tables import campaigns, decisions, enrollments
 
@@ -164,7 +165,21 @@ def by_ids(tx: Transaction, ids: Sequence[int]) -> list[Enrollment]:
     return [_read(row) for row in tx.execute(_select().where(enrollments.c.id.in_(ids)).order_by(enrollments.c.id))]
 
 
-_WRITTEN = ("version", "state", "step", "visit", "due", "reached", "wake", "held", "entry", "data", "arms", "loops")
+_WRITTEN = (
+    *("version", "state", "step", "visit", "due", "reached", "wake", "held", "entry", "data", "arms", "loops"),
+    *("done", "error", "reason", "value", "currency", "ended_at"),
+)
+_WRITE = Many(
+    update(enrollments)
+    # Not IN: its list is expanded at each execution, which a statement for many rows cannot be.
+    .where(
+        enrollments.c.id == bindparam("b_id"),
+        enrollments.c.revision == bindparam("b_revision"),
+        or_(*(enrollments.c.state == s for s in OPEN)),
+    )
+    .values(revision=enrollments.c.revision + 1, **{name: bindparam(name) for name in _WRITTEN}),
+    ("b_id", "b_revision", *_WRITTEN),
+)
 
 
 def write(tx: Transaction, after: Iterable[Enrollment], ended: Mapping[int, tuple[End, datetime]]) -> None:
@@ -172,30 +187,12 @@ def write(tx: Transaction, after: Iterable[Enrollment], ended: Mapping[int, tupl
     ended. Raises LostRace when another had moved one of them; nothing may be committed then."""
     rows = []
     for e in after:
-        row: dict[str, Any] = {name: getattr(e, name) for name in _WRITTEN}
         end, at = ended.get(e.id, (None, None))
-        row |= {
-            "done": list(e.done),
-            "error": e.error,
-            "reason": end.reason if end else None,
-            "value": end.revenue if end else None,
-            "currency": end.currency if end else None,
-            "ended_at": at,
-            "b_id": e.id,
-            "b_revision": e.revision,
-        }
-        rows.append(row)
-    if not rows:
-        return
-    c = enrollments.c
-    statement = (
-        update(enrollments)
-        # Not IN: its list is expanded at each execution, which a statement for many rows cannot be.
-        .where(c.id == bindparam("b_id"), c.revision == bindparam("b_revision"), or_(*(c.state == s for s in OPEN)))
-        .values(revision=c.revision + 1, **{name: bindparam(name) for name in rows[0] if not name.startswith("b_")})
-    )
-    moved = tx.execute(statement, rows).rowcount
-    if moved != len(rows):
+        how = (None, None, None) if end is None else (end.reason, end.revenue, end.currency)
+        stands = (e.version, e.state, e.step, e.visit, e.due, e.reached, e.wake, e.held)
+        holds = (e.entry, e.data, e.arms, e.loops, list(e.done), e.error)
+        rows.append((e.id, e.revision, *stands, *holds, *how, at))
+    if rows and (moved := _WRITE.run(tx, rows)) != len(rows):
         raise LostRace(f"{len(rows) - moved} of {len(rows)} enrollments had been moved by another")
 
 
@@ -210,13 +207,21 @@ def wake(tx: Transaction, ids: Sequence[int], held: str, now: datetime) -> None:
         )
 
 
+_WAKE = Many(
+    update(enrollments)
+    .where(
+        enrollments.c.id == bindparam("b_id"),
+        enrollments.c.state == "waiting",
+        enrollments.c.held == bindparam("b_held"),
+    )
+    .values(wake=bindparam("b_wake"), revision=enrollments.c.revision + 1),
+    ("b_id", "b_held", "b_wake"),
+)
+
+
 def wake_each(tx: Transaction, at: Mapping[int, datetime], held: str) -> None:
     """Look again at those held for this reason, each at its own instant."""
-    if at:
-        c = enrollments.c
-        statement = update(enrollments).where(c.id == bindparam("b_id"), c.state == "waiting", c.held == held)
-        rows = [{"b_id": enrollment, "b_wake": instant} for enrollment, instant in at.items()]
-        tx.execute(statement.values(wake=bindparam("b_wake"), revision=c.revision + 1), rows)
+    _WAKE.run(tx, [(enrollment, held, instant) for enrollment, instant in at.items()])
 
 
 def wake_paused(tx: Transaction, campaign: str | None, now: datetime) -> int:

@@ -8,12 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Dialect, Insert, Table, Update, bindparam, insert
+from sqlalchemy import BindParameter, Connection, Dialect, Insert, Table, Update, bindparam, insert
 
 Convert = Callable[[Any], Any]
-_Compiled = tuple[str, list[tuple[str, int, Convert | None]], bool]  # SQL, (name, place, converter), positional
+
+
+class _Place(NamedTuple):
+    """A parameter of the compiled statement: where in a row its value stands, or the one value it always has."""
+
+    name: str
+    at: int | None
+    convert: Convert | None
+    always: Any = None
+
+
+class _Compiled(NamedTuple):
+    sql: str
+    places: list[_Place]
+    positional: bool
 
 
 class Many:
@@ -33,25 +47,34 @@ class Many:
             return 0
         sql, places, positional = self._for(tx.dialect)
         given = list(zip(*rows, strict=True))
-        columns = [given[at] if turn is None else [turn(v) for v in given[at]] for _, at, turn in places]
+        columns: list[Sequence[Any]] = [
+            (p.always,) * len(rows) if p.at is None else _converted(given[p.at], p.convert) for p in places
+        ]
         if positional:
             return tx.exec_driver_sql(sql, list(zip(*columns, strict=True))).rowcount
-        names = [name for name, _, _ in places]
-        return tx.exec_driver_sql(
-            sql, [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-        ).rowcount
+        names = [p.name for p in places]
+        named = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        return tx.exec_driver_sql(sql, named).rowcount
 
     def _for(self, dialect: Dialect) -> _Compiled:
         known = self._compiled.get(dialect.name)
         if known is None:
             compiled = self._statement.compile(dialect=dialect)
             wanted = compiled.positiontup if compiled.positional else list(compiled.binds)
-            places: list[tuple[str, int, Convert | None]] = []
-            for name in wanted or ():
-                kind = compiled.binds[name].type.dialect_impl(dialect)
-                places.append((name, self._names.index(name), kind.bind_processor(dialect)))
-            known = self._compiled[dialect.name] = (str(compiled), places, compiled.positional)
+            places = [self._place(compiled.binds[name], name, dialect) for name in wanted or ()]
+            known = self._compiled[dialect.name] = _Compiled(str(compiled), places, compiled.positional)
         return known
+
+    def _place(self, bind: BindParameter[Any], name: str, dialect: Dialect) -> _Place:
+        convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
+        if name in self._names:
+            return _Place(name, self._names.index(name), convert)
+        value = bind.effective_value
+        return _Place(name, None, None, value if convert is None else convert(value))
+
+
+def _converted(values: Sequence[Any], convert: Convert | None) -> Sequence[Any]:
+    return values if convert is None else [convert(value) for value in values]
 
 
 @cache
