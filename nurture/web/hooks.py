@@ -1,4 +1,4 @@
-"""`POST /hooks/{provider}`: bounces, complaints and deliveries from mail providers, verified and taken once (trust X12).
+"""`POST /hooks/{provider}`: bounces, complaints, deliveries from mail providers, verified and taken once (trust X12).
 
 A request is verified by its provider's own means before anything of it is read, and each happening in it is remembered
 with the transaction that acts on it, so that a replay does nothing. A 200 means that it is on disk.

@@ -70,7 +70,7 @@ class Posted:
             raise Unverified("its time is too far from ours")
 
     def require_login(self) -> None:
-        """For providers that sign nothing: a password (`user:password`, or alone for any user, or as a Bearer token) and
+        """Where nothing is signed: a password (`user:password`, or alone for any user, or as a Bearer token), and
         the networks they post from, where those are configured beside it. Raises NoLogin and Unverified."""
         secrets = [word for word in self.settings if _network(word) is None]
         networks = [network for word in self.settings if (network := _network(word)) is not None]
