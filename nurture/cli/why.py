@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +15,7 @@ from nurture.errors import NotFound
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nurture.campaign.plan import Plan
     from nurture.store.why import Decided, Mailed, Stands
 
 
@@ -31,7 +34,7 @@ def why(
     from nurture.cli.opening import opened
     from nurture.store import why as store
     from nurture.store.identities import find_lead
-    from nurture.store.versions import deployed
+    from nurture.store.versions import deployed, plans
 
     with opened(project) as at, at.database.read() as tx:
         found = find_lead(tx, lead)
@@ -41,16 +44,41 @@ def why(
         made = store.decisions_about(tx, found, campaign)
         sent = store.messages_to(tx, found)
         stands = store.standing(tx, found, campaign)
+        live = {name: d.version for name, d in known.items()}
+        # What kept somebody out was asked of the live version; it is not recorded which one that was then.
+        wanted = {(d.line.campaign, d.version or live.get(d.line.campaign, "")) for d in made}
+        walked = plans(tx, sorted(wanted))
     if campaign is not None and campaign not in known and not made:
         raise NotFound(f"there is no campaign '{campaign}'", hint=f"there are: {', '.join(known) or 'none'}")
     if mail is not None:
         made = _about(mail, made)
         stands = [s for s in stands if s.step == mail]
     zone = at.project.zone
+    told = _Told(made, sent, stands, {n: walked[n, v] for n, v in live.items() if (n, v) in walked}, walked, zone)
     if as_json:
-        print_json([_json(one, sent, zone) for one in made])
-        return
-    _print(made, sent, stands, zone, campaign, mail)
+        print_json([_json(one, told) for one in made])
+    else:
+        _print(told, campaign, mail)
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What `why` knows of a lead. `live` are the plans that are live now, `plans` all that it walked."""
+
+    made: list[Decided]
+    sent: list[Mailed]
+    stands: list[Stands]
+    live: dict[str, Plan]
+    plans: dict[tuple[str, str], Plan]
+    zone: str
+
+    def rule(self, one: Decided) -> str:
+        """The rule behind a decision, as the campaign file has it."""
+        from nurture.engine.rule_of import rule_of
+
+        name = one.line.campaign
+        plan = self.plans.get((name, one.version)) if one.version else self.live.get(name)
+        return rule_of(plan, one.line) if plan is not None else ""
 
 
 def _about(mail: str, made: list[Decided]) -> list[Decided]:
@@ -61,13 +89,13 @@ def _about(mail: str, made: list[Decided]) -> list[Decided]:
     return [d for d in made if d in named or d.line.what in ("entered", "not_entered", "ended", "parked")]
 
 
-def _json(one: Decided, sent: list[Mailed], zone: str) -> dict[str, Any]:
+def _json(one: Decided, told_: _Told) -> dict[str, Any]:
     import msgspec
 
     from nurture.engine.explain import told
 
-    line, say = one.line, told(one.line, zone)
-    mail = _message(one, sent)
+    line, say = one.line, told(one.line, told_.zone)
+    mail = _message(one, told_.sent)
     return {
         "at": line.at.isoformat(),
         "campaign": line.campaign,
@@ -80,6 +108,7 @@ def _json(one: Decided, sent: list[Mailed], zone: str) -> dict[str, Any]:
         "inputs": line.inputs,
         "text": say.text,
         "why": say.why,
+        "rule": told_.rule(one),
         "message": msgspec.to_builtins(mail) if mail is not None else None,
     }
 
@@ -93,32 +122,37 @@ def _message(one: Decided, sent: list[Mailed]) -> Mailed | None:
     return next((m for m in mine if m.released_at >= line.at), None)
 
 
-def _print(
-    made: list[Decided], sent: list[Mailed], stands: list[Stands], zone: str, campaign: str | None, mail: str | None
-) -> None:
+def _print(told_: _Told, campaign: str | None, mail: str | None) -> None:
     from rich.console import Console
 
     from nurture.cli.telling import print_lines, printable
-    from nurture.engine.explain import clock
 
     console = Console(highlight=False, soft_wrap=True)
-    if not made:
+    if not told_.made:
         about = f" about '{campaign}'" if campaign else ""
         console.print(f"nothing was decided{about}: no event, stage or date of this lead has started it", markup=False)
-    for title, group in _groups(made).items():
+    for title, group in _groups(told_.made).items():
         console.print(title, style="bold", markup=False)
         for one in group:
-            print_lines(console, [one.line], zone, indent="  ")
-            message = _message(one, sent)
-            if message is not None:
-                when = f" {clock(message.sent_at, zone)}" if message.sent_at else ""
-                why_ = f": {message.reason}" if message.reason else ""
-                console.print(
-                    f"  {'':<16}    message {message.id}: {message.state}{when}{why_}", style="dim", markup=False
-                )
-        _now(console, [s for s in stands if s.id == group[0].line.enrollment], zone)
-    if mail is not None and made and not any(mail in (d.line.step, d.line.detail) for d in made):
+            print_lines(console, [one.line], told_.zone, indent="  ")
+            for more in _more(one, told_):
+                console.print(f"  {'':<16}    {printable(more)}", style="dim", markup=False)
+        _now(console, [s for s in told_.stands if s.id == group[0].line.enrollment], told_.zone)
+    if mail is not None and told_.made and not any(mail in (d.line.step, d.line.detail) for d in told_.made):
         console.print(f"'{printable(mail)}' was never reached", style="yellow", markup=False)
+
+
+def _more(one: Decided, told_: _Told) -> Iterator[str]:
+    """What stands below a decision: its rule, and what became of the message."""
+    from nurture.engine.explain import clock
+
+    rule = told_.rule(one)
+    if rule:
+        yield f"rule: {rule}"
+    message = _message(one, told_.sent)
+    if message is not None:
+        when = f" {clock(message.sent_at, told_.zone)}" if message.sent_at else ""
+        yield f"message {message.id}: {message.state}{when}" + (f": {message.reason}" if message.reason else "")
 
 
 def _groups(made: list[Decided]) -> dict[str, list[Decided]]:
