@@ -60,7 +60,7 @@ class Press:
         self.links = links
         self._signer = signer or Signer()
         self._templates: dict[tuple[str, str], CompiledTemplate] = {} if before is None else before._templates
-        self._skeletons: dict[Letterhead, Skeleton] = {}
+        self._skeletons: dict[tuple[str | bool | None, ...], Skeleton] = {}
         self._entry: dict[tuple[str, str], dict[str, Any]] = {}
         project = live.project
         self._lead_fields = dict.fromkeys(lead_fields(project))
@@ -96,18 +96,20 @@ class Press:
         checked = check_address(address)
         if isinstance(checked, AddressRefused):
             return Spoiled(m.id, f"the address cannot be written to: {checked.reason}", False)
-        mail_id, dated = m.mail_id or self._mail_id(m.id), m.dated or machine_now
+        # Made from the message's number, so equal on every attempt, even where a crash forgot that there was one.
+        return_path = f"{self.links.verp(m.id)}@{self._domain}"
+        mail_id, dated = m.mail_id or return_path[2:], m.dated or machine_now
         if m.body is not None:  # an outcome that was never known is asked again with the same bytes (trust E18)
-            mail = Mail(m.id, self._return_path(m.id), checked, m.body)
-            return Printed(mail, mail_id, dated, digest(m.body))
+            return Printed(Mail(m.id, return_path, checked, m.body), mail_id, dated, digest(m.body))
         template = self._templates.get((m.template or "", m.template_hash or ""))
         if template is None:
             return Spoiled(m.id, f"there is no template '{m.template}'", True)
         try:
             links = self._lead_links(m)
             rendered = self._render(template, m, lead, letters, links, now)
-            head = self._head(m, lead, checked, rendered, links, mail_id, dated)
-            data = self._skeleton(head.letterhead).fill(head, rendered.text, rendered.html)
+            skeleton = self._skeleton(m, rendered)
+            head = _head(skeleton.letterhead, m, lead, checked, rendered, links, mail_id, dated)
+            data = skeleton.fill(head, rendered.text, rendered.html)
             data = self._signer.sign(data, head.letterhead.sender.address.rpartition("@")[2], dated)
         except RenderFailed as error:
             return Spoiled(m.id, error.message, True)
@@ -115,16 +117,7 @@ class Press:
             return Spoiled(m.id, error.message, False)
         except NurtureError as error:
             return Spoiled(m.id, error.message, True)
-        return Printed(Mail(m.id, self._return_path(m.id), checked, data), mail_id, dated, digest(data))
-
-    # --- identity ---
-
-    def _mail_id(self, message: int) -> str:
-        """Made from the message's number, so equal on every attempt, even where a crash forgot that there was one."""
-        return f"{self.links.verp(message)[2:]}@{self._domain}"
-
-    def _return_path(self, message: int) -> str:
-        return f"{self.links.verp(message)}@{self._domain}"
+        return Printed(Mail(m.id, return_path, checked, data), mail_id, dated, digest(data))
 
     def _lead_links(self, m: Claimed) -> LeadLinks:
         return LeadLinks(
@@ -201,30 +194,20 @@ class Press:
 
     # --- headers ---
 
-    def _head(
-        self,
-        m: Claimed,
-        lead: KnownLead | None,
-        address: str,
-        rendered: Rendered,
-        links: LeadLinks,
-        mail_id: str,
-        dated: datetime,
-    ) -> Head:
-        marketing = m.kind == MAIL and not m.service
-        name = "" if lead is None or m.kind == NOTICE else _full_name(lead)
-        return Head(
-            letterhead=self._letterhead(m, rendered, marketing),
-            to=Mailbox(address, name),
-            subject=rendered.subject,
-            message_id=mail_id,
-            date=dated,
-            unsubscribe=links.unsubscribe if marketing else "",
-        )
-
-    def _letterhead(self, m: Claimed, rendered: Rendered, marketing: bool) -> Letterhead:
-        project = self.live.project
+    def _skeleton(self, m: Claimed, rendered: Rendered) -> Skeleton:
+        """The letterhead of this message, encoded once for all that share it."""
         own = m.options.get("sender") or rendered.from_
+        key = (m.kind, m.service, m.campaign, m.topic, own, m.options.get("reply_to"))
+        found = self._skeletons.get(key)
+        if found is None:
+            if len(self._skeletons) >= _SKELETONS:
+                self._skeletons.clear()
+            found = self._skeletons[key] = Skeleton(self._letterhead(m, own))
+        return found
+
+    def _letterhead(self, m: Claimed, own: str) -> Letterhead:
+        project = self.live.project
+        marketing = m.kind == MAIL and not m.service
         sender = Mailbox(project.sender.email, project.sender.name)
         if own:
             name, _, rest = own.rpartition("<")
@@ -243,13 +226,26 @@ class Press:
     def _feedback(self, m: Claimed) -> str:
         return f"{_label(m.campaign)[:60]}:{_label(m.topic)[:60]}:{self._sender_id}"
 
-    def _skeleton(self, letterhead: Letterhead) -> Skeleton:
-        found = self._skeletons.get(letterhead)
-        if found is None:
-            if len(self._skeletons) >= _SKELETONS:
-                self._skeletons.clear()
-            found = self._skeletons[letterhead] = Skeleton(letterhead)
-        return found
+
+def _head(
+    letterhead: Letterhead,
+    m: Claimed,
+    lead: KnownLead | None,
+    address: str,
+    rendered: Rendered,
+    links: LeadLinks,
+    mail_id: str,
+    dated: datetime,
+) -> Head:
+    name = "" if lead is None or m.kind == NOTICE else _full_name(lead)
+    return Head(
+        letterhead=letterhead,
+        to=Mailbox(address, name),
+        subject=rendered.subject,
+        message_id=mail_id,
+        date=dated,
+        unsubscribe=links.unsubscribe if letterhead.marketing else "",
+    )
 
 
 def _label(text: str | None) -> str:

@@ -205,7 +205,7 @@ def _derived(secret: bytes, purpose: str) -> bytes:
 
 
 def _verp_mac(key: bytes, number: str) -> str:
-    mac = hmac.new(key, number.encode("ascii"), hashlib.sha256).digest()[:_SIGNATURE]
+    mac = hmac.digest(key, number.encode("ascii"), "sha256")[:_SIGNATURE]  # a third of what an object for it costs
     return base64.b32encode(mac).decode("ascii").rstrip("=").lower()
 
 
