@@ -41,3 +41,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         count = sum(getattr(report, "missing_service", None) == name for report in reports)
         if count:
             terminalreporter.write_line(f"{count} tests did not run for want of {what}", yellow=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests first: begun last they would leave one of two workers idle for minutes."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
