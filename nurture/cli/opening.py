@@ -59,6 +59,7 @@ def opened(project: Path | None) -> Iterator[Opened]:
     from nurture.settings import database_url, read_language
     from nurture.store import migrate
     from nurture.store.database import open_database
+    from nurture.store.suppression_journal import suppression_journal
 
     folder = open_folder(project)
     language = read_language(folder, os.environ)
@@ -66,6 +67,7 @@ def opened(project: Path | None) -> Iterator[Opened]:
     if wrong:
         raise ProjectProblems(wrong)
     database = open_database(database_url(folder, os.environ))
+    database.journal = suppression_journal(folder.root)
     try:
         if database.is_sqlite and migrate.present(database) is None:
             migrate.upgrade(database)

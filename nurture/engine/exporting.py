@@ -102,7 +102,7 @@ def _cell(value: Any) -> str:
 
 def _rules(score: Score | None) -> Any:
     """The rules of a score as they are now: points for what, and how they decay (GDPR 22: the logic involved)."""
-    return None if score is None else msgspec.to_builtins(score)
+    return None if score is None else msgspec.json.decode(msgspec.json.encode(score))
 
 
 def _sources(found: Mapping[str, Any], ledger: list[dict[str, Any]]) -> list[str]:

@@ -3,11 +3,13 @@ address's keyed hash where they had said no, and rows that only count."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import case, delete, select, text, update
 
 from nurture.store.database import Database, Transaction
+from nurture.store.suppression_journal import Erasure
 from nurture.store.tables import (
     attempts,
     consent_ledger,
@@ -28,7 +30,9 @@ from nurture.store.tables import (
     stage_moves,
     timers,
 )
+from nurture.store.types import instant_text
 
+_PAGE = 500
 _THEIRS = (events, identities, lead_scores, lead_stages, lead_tags, consents, matches, timers, decisions, hits)
 
 
@@ -63,12 +67,30 @@ def created_at(tx: Transaction, lead: int) -> datetime | None:
     return found
 
 
+def brought_back(tx: Transaction, erased: Sequence[Erasure]) -> list[int]:
+    """Leads that were erased and are there again: the same number, made at the same instant."""
+    made = {line.lead: line.created_at for line in erased}
+    found = []
+    ids = sorted(made)
+    for start in range(0, len(ids), _PAGE):
+        query = select(leads.c.id, leads.c.created_at).where(leads.c.id.in_(ids[start : start + _PAGE]))
+        found += [row[0] for row in tx.execute(query) if instant_text(row[1]) == made[row[0]]]
+    return found
+
+
 def scrub(database: Database) -> None:
-    """Nothing of what was deleted is left in the files of SQLite: the rows were overwritten (secure_delete), here the
-    journal is cut. PostgreSQL frees dead rows, whose space is overwritten when it is used again."""
+    """Nothing of what was deleted is left in the files of SQLite. `secure_delete` overwrites deleted rows, but not the
+    copies that rows leave behind when a page is rearranged (markers were found so): only VACUUM, which writes the file
+    anew, leaves none. It takes as long as copying the file; writers wait meanwhile. PostgreSQL frees dead rows, whose
+    space is overwritten when it is used again."""
+    if database.is_sqlite:
+        bare = database.engine.raw_connection()  # VACUUM runs outside transactions, which ours begin by themselves
+        try:
+            bare.cursor().execute("VACUUM")
+            bare.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            bare.close()
+        return
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if database.is_sqlite:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            return
         for table in (leads, identities, events, messages, attempts, decisions, enrollments, consent_ledger):
             connection.execute(text(f"VACUUM {table.name}"))

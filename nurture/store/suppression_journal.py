@@ -20,6 +20,11 @@ from nurture.errors import StoreUnavailable
 _ENCODER = msgspec.json.Encoder()
 
 
+def suppression_journal(root: Path) -> SuppressionJournal:
+    """The journal of the project in this folder."""
+    return SuppressionJournal(root / ".nurture" / "suppressions.journal")
+
+
 class Suppressed(msgspec.Struct, frozen=True, tag="no", array_like=True):
     address_hash: str
     scope: str

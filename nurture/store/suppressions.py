@@ -14,7 +14,7 @@ from nurture.lead.keyring import Keyring
 from nurture.store.database import Transaction, insert_rows, tell
 from nurture.store.suppression_journal import Erasure, Lifted, Suppressed
 from nurture.store.tables import suppressions
-from nurture.store.types import instant_text
+from nurture.store.types import instant_text, read_instant
 
 _GUARD_SCOPE = "key"
 _GUARD_ADDRESS = "guard@nurture.invalid"
@@ -63,6 +63,16 @@ def note_erased(
     """Have the journal remember an erasure, so that a restored backup is cleaned again (trust C25)."""
     if created_at is not None:
         tell(tx, [Erasure(lead, address_hash, instant_text(created_at), instant_text(now))])
+
+
+def restore(tx: Transaction, lines: Sequence[Suppressed]) -> None:
+    """Put back what a restored database has forgotten, with its own instants."""
+    values = [
+        {"address_hash": v.address_hash, "scope": v.scope, "reason": v.reason, "at": read_instant(v.at)} for v in lines
+    ]
+    if values:
+        insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(suppressions)
+        tx.execute(insert.on_conflict_do_nothing(), values)
 
 
 def all_rows(tx: Transaction) -> dict[tuple[str, str], Suppressed]:
