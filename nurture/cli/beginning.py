@@ -44,7 +44,7 @@ def init(
 def _playbook(name: str) -> Traversable:
     from nurture.campaign.problems import did_you_mean
 
-    root = files("nurture.playbooks")
+    root = files("nurture") / "playbooks"
     known = sorted(f.name for f in root.iterdir() if f.is_dir() and f.joinpath("config.yaml").is_file())
     if name not in known:
         hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"

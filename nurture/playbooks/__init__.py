@@ -1,1 +1,0 @@
-"""Projects to begin with; each folder is one, as `nurture init` writes it."""
