@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
@@ -118,8 +120,8 @@ class Teller:
             found = [("all mails", os.path.relpath(played.mails))]
         someone = example.recipient if example else "LEAD"
         found += [
-            ("one lead", f"nurture leads show {someone} --project {folder}"),
-            ("the funnel again", f"nurture report funnel --project {folder} --html funnel.html"),
+            ("one lead", f"{_command()} leads show {someone} --project {folder}"),
+            ("the funnel again", f"{_command()} report funnel --project {folder}"),
         ]
         for label, address in found:
             self._say(f"  {label:<20} {address}")
@@ -130,6 +132,12 @@ class Teller:
     def _say(self, text: str = "") -> None:
         """One line, which nothing breaks."""
         self._console.print(text, soft_wrap=True)
+
+
+def _command() -> str:
+    """How the user can call `nurture`: the one beside this Python, else the one in the path."""
+    beside = Path(sys.executable).with_name("nurture")
+    return os.path.relpath(beside) if beside.exists() else "nurture"
 
 
 _LANGUAGES = {"fr": "in French", "en": "in English", "ro": "in Romanian"}
