@@ -22,7 +22,7 @@ from nurture.delivery.pacing import Lanes, Pace
 from nurture.delivery.returns import Returns
 from nurture.delivery.smtp import SmtpOptions, SmtpTransport
 from nurture.delivery.transport import Transport
-from nurture.engine import privacy, restoring, stages
+from nurture.engine import guard, privacy, restoring, stages
 from nurture.engine.consent import ConsentRules
 from nurture.engine.exporting import Processing
 from nurture.engine.feedback import Feedback
@@ -175,6 +175,12 @@ class App:
         if returns is None or (live := self.live()) is None:
             return {}
         return dict(returns.read(live, self.clock.now()))
+
+    def guard(self) -> None:
+        """Pause campaigns whose mails come back or are called spam (trust E27)."""
+        live = self.live()
+        if live is not None:
+            guard.run(self.database, live, self.clock.now())
 
     def _own_outcomes(self) -> str:
         path = self.settings.root / "outcomes.toml"

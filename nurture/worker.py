@@ -33,6 +33,8 @@ from nurture.store.database import Database
 
 log = structlog.get_logger()
 
+GUARD_EVERY = 4  # rounds of upkeep: what comes of mails is judged once a minute
+
 
 @dataclass(frozen=True)
 class Rhythm:
@@ -58,6 +60,7 @@ class Worker:
         if self.shared is None:
             self.shared = not self.app.database.is_sqlite
         self._stop = asyncio.Event()
+        self._rounds = 0
         self._passes = self.app.passes()
         self._passes.stopping = self._stop.is_set
         self._working = asyncio.Lock()
@@ -199,6 +202,9 @@ class Worker:
             await asyncio.to_thread(self._take_over)
             await asyncio.to_thread(upkeep.run, self.app.database, self.app.rules(), self.name, self.app.clock.now())
             await asyncio.to_thread(self.app.read_returns)
+            self._rounds += 1
+            if self._rounds % GUARD_EVERY == 1:
+                await asyncio.to_thread(self.app.guard)
 
     @contextmanager
     def _guarded(self, what: str) -> Iterator[None]:

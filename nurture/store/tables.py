@@ -303,6 +303,7 @@ class CampaignRow(SQLModel, table=True):
     deployed_at: datetime = _instant()
     paused_at: datetime | None = _instant(default=None)
     baseline_at: datetime | None = _instant(default=None)  # first deploy; match entries take their baseline then
+    guarded_at: datetime | None = _instant(default=None)  # paused by engine.guard; judged by later mails from there on
 
 
 class VersionRow(SQLModel, table=True):

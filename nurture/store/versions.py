@@ -183,6 +183,11 @@ def ask_sweep(tx: Transaction, campaign: str, *, first: bool, now: datetime) -> 
     )
 
 
+def note_guarded(tx: Transaction, campaign: str, now: datetime) -> None:
+    """The campaign was paused for what came of its mails; those up to now are not counted again."""
+    tx.execute(update(campaigns).where(campaigns.c.name == campaign).values(guarded_at=now))
+
+
 def set_paused(tx: Transaction, campaign: str | None, now: datetime | None, *, spare_service: bool = False) -> int:
     """Pause (with an instant) or resume (None) one campaign, or everything; how many rows that changed."""
     if campaign is not None:

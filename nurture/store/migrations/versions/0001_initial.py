@@ -62,6 +62,7 @@ def upgrade() -> None:
         sa.Column("deployed_at", UTCDateTime(), nullable=False),
         sa.Column("paused_at", UTCDateTime(), nullable=True),
         sa.Column("baseline_at", UTCDateTime(), nullable=True),
+        sa.Column("guarded_at", UTCDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_campaigns")),
     )
     op.create_table(
