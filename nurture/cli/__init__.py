@@ -28,6 +28,7 @@ from nurture.cli import (
     previewing,
     privacy,
     report,
+    returns,
     running,
     schema,
     simulating,
@@ -91,6 +92,7 @@ app.command("worker", short_help="The worker alone.", rich_help_panel=RUN)(runni
 app.command("serve", short_help="The endpoint alone.", rich_help_panel=RUN)(running.serve)
 app.command("pause", short_help="Stop a campaign, or everything, at once.", rich_help_panel=RUN)(pausing.pause)
 app.command("resume", short_help="Go on after a pause.", rich_help_panel=RUN)(pausing.resume)
+app.command("returns", short_help="Read bounces, complaints and replies now.", rich_help_panel=RUN)(returns.returns)
 app.command("doctor", short_help="What is broken, and what stands still.", rich_help_panel=RUN)(doctor.doctor)
 app.add_typer(outbox.app, name="outbox", short_help="What is to leave, and what became of it.", rich_help_panel=RUN)
 app.add_typer(keys.app, name="keys", short_help="Keys of other programs.", rich_help_panel=RUN)

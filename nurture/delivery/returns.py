@@ -58,6 +58,10 @@ class Returns:
             log.info("returns.read", **counts)
         return counts
 
+    def waiting(self) -> bool:
+        """Whether there is a mail nobody has looked at."""
+        return bool(self._new(1))
+
     def _new(self, limit: int) -> list[str]:
         try:
             return sorted(n for n in os.listdir(self.path / "new") if not n.startswith("."))[:limit]

@@ -1,7 +1,7 @@
 """Guard rails: a campaign whose mails come back, or are called spam, is paused before its sender's name is spoilt (E27).
 
-Judged by the latest mails of each campaign, none of them from before its last pause by this guard, and only where there
-are enough of them to mean anything.
+Judged by the latest mails of each campaign, none from before its last pause by this guard, and only where there are
+enough of them to mean anything.
 """
 
 from __future__ import annotations
