@@ -34,13 +34,14 @@ def react_batch(tx: Transaction, live: Live, scope: Scope, limit: int = BATCH) -
     # Where a page is full, what is later than its last item waits for the next page: of one lead nothing overtakes
     # what happened before it.
     horizon = max(a.accepted_at for a in arrived) if len(arrived) >= limit else None
+    full = limit in (len(arrived), len(fired))
     if len(fired) >= limit:
         last = max(t.due for t in fired if t.due is not None)
         arrived = [a for a in arrived if a.accepted_at <= last]
     fired = _before(fired, horizon)
     if not arrived and not fired:
         return 0
-    queues = _Queues(tx, scope, [*arrived, *fired], horizon)
+    queues = _Queues(tx, scope, [*arrived, *fired], full=full, horizon=horizon)
     sweeping = timers.sweeping(tx, scope)
     while queues.waiting:
         quiet, playing = queues.take(live)
@@ -56,8 +57,10 @@ def _before(fired: Sequence[Timer], horizon: datetime | None) -> list[Timer]:
 class _Queues:
     """What is still to be played of each lead, in its order."""
 
-    def __init__(self, tx: Transaction, scope: Scope, items: Sequence[Item], horizon: datetime | None) -> None:
-        self.tx, self.scope, self.horizon = tx, scope, horizon
+    def __init__(
+        self, tx: Transaction, scope: Scope, items: Sequence[Item], *, full: bool, horizon: datetime | None
+    ) -> None:
+        self.tx, self.scope, self.full, self.horizon = tx, scope, full, horizon
         self.waiting: dict[int, deque[Item]] = defaultdict(deque)
         self.played = 0
         self._newest = max((i.id for i in items if isinstance(i, Arrival)), default=0)
@@ -83,20 +86,23 @@ class _Queues:
     def refill(self, spoken: Iterable[int]) -> None:
         """What the round brought forth comes before what is later: whether one late pass plays a day or many passes
         in time do, it is the same day."""
-        if not self.waiting:
-            return
         found: list[Item] = []
-        if heard := [lead for lead in spoken if lead in self.waiting]:
-            found += acceptance.arrivals_of(self.tx, heard, self._newest)
+        # After a full page they would come behind all that still waits, whosever it is.
+        if heard := [lead for lead in spoken if self.full or lead in self.waiting]:
+            new = acceptance.arrivals_of(self.tx, heard, self._newest)
+            found += [a for a in new if self.horizon is None or a.accepted_at <= self.horizon]
+        if not self.waiting and not found:
+            return
         self._newest = max([self._newest, *(i.id for i in found)])
         known = {(i.id, i.due) for queue in self.waiting.values() for i in queue if isinstance(i, Timer)}
-        due = _before(timers.due_of(self.tx, {lead: self.scope.of(lead) for lead in self.waiting}), self.horizon)
+        open_ = {*self.waiting, *(i.lead for i in found)}
+        due = _before(timers.due_of(self.tx, {lead: self.scope.of(lead) for lead in open_}), self.horizon)
         found += [t for t in due if (t.id, t.due) not in known]
         by_lead: dict[int, list[Item]] = defaultdict(list)
         for item in found:
             by_lead[item.lead].append(item)
         for lead, items in by_lead.items():
-            self.waiting[lead] = deque(sorted([*self.waiting[lead], *items], key=_order))
+            self.waiting[lead] = deque(sorted([*self.waiting.get(lead, ()), *items], key=_order))
 
 
 def _order(item: Item) -> tuple[datetime, int, int]:

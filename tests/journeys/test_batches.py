@@ -16,7 +16,7 @@ from nurture.store.events import store_events
 from nurture.store.scope import Scope
 from tests.journeys.world import Site, instant, person
 
-SIZES = (1, 100, 1_000)
+SIZES = (1, 100, pytest.param(1_000, marks=pytest.mark.slow))
 MORE = """
 scores:
   interest:

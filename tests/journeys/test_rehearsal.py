@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from hypothesis import Phase, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nurture.engine import rehearse
@@ -103,7 +103,7 @@ def test_s34_each_lead_alone_lives_as_among_the_others(events: list[Did]) -> Non
 WORDS = ("entered", "not_entered", "released", "deferred", "skipped", "moved", "tagged", "came", "drew", "ended")
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(histories(), st.integers(1, 3))
 def test_s34_how_many_leads_are_played_at_once_changes_nothing(events: list[Did], batch: int) -> None:
     whole = told(events)
@@ -138,6 +138,18 @@ CROSSES = """
 """
 
 
+# Two visits cross the threshold on the page's last place; the purchase two days later came before that was heard.
+BEHIND = [
+    did("10m", "login", who=1),
+    did("20m", "cart_updated", cart_id="a", total=9),
+    did("30m", "visit", who=1),
+    did("40m", "visit", who=1),
+    did("50m", "order_completed", cart_id="b"),
+    *(did(f"{hour}h", "login", who=2) for hour in (2, 3)),
+    did("2d", "order_completed", who=1, cart_id="a"),
+]
+
+
 def reacted(events: list[Did], passes: list[int], limit: int) -> bytes:
     """What reaction passes after these minutes, and one at the end, made of the events; each pass comes after all that
     was accepted before it."""
@@ -160,7 +172,9 @@ def reacted(events: list[Did], passes: list[int], limit: int) -> bytes:
     return msgspec.json.encode((lines, sorted((names[e[0]], e[1], e[2] or "", e[3]) for e in story.ended)))
 
 
-@settings(max_examples=25, deadline=None, phases=[Phase.reuse, Phase.generate])
+@settings(max_examples=25, deadline=None)
+@example([did("0h", "cart_updated", cart_id="a", total=1)] * 3, [], 2)  # a quiet ended before its third event was read
+@example(BEHIND, [], 5)
 @given(histories(), st.lists(st.integers(1, 14_400), max_size=6), st.sampled_from([2, 5, 1_000]))
 def test_s36_one_late_pass_and_many_passes_in_time_make_the_same_of_a_history(
     events: list[Did], passes: list[int], limit: int
