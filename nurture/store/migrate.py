@@ -89,7 +89,7 @@ def check(db: Database) -> None:
     if at == need:
         return
     if at is None:
-        raise SchemaMismatch("the database is empty", hint="run 'nurture db upgrade'")
+        raise SchemaMismatch("nothing is deployed yet: the database is empty", hint="run 'nurture deploy'")
     _refuse_later(at)
     raise SchemaMismatch(f"the database is at schema {at}, this program needs {need}", hint=_UPGRADE)
 
