@@ -1,4 +1,4 @@
-"""Guard rails: a campaign whose mails come back, or are called spam, is paused before its sender's name is spoilt (E27).
+"""Guard rails: a campaign whose mails come back, or are called spam, is paused before the sender is spoilt (E27).
 
 Judged by the latest mails of each campaign, none from before its last pause by this guard, and only where there are
 enough of them to mean anything.

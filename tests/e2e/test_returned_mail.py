@@ -1,4 +1,4 @@
-"""From config.yaml to what is on the disk: mails signed with our key, bounces read out of a Maildir (E5, E8, E9, E25)."""
+"""From config.yaml to what is on the disk: mails signed by us, bounces read from a Maildir (E5, E8, E9, E25)."""
 
 from __future__ import annotations
 
