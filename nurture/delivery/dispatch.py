@@ -30,7 +30,7 @@ from nurture.errors import LostRace, StoreUnavailable
 from nurture.lead.keyring import Keyring
 from nurture.mail.links import Links
 from nurture.mail.outcome import Move, Outcome, Phase, Route, Rules, classify, next_attempt
-from nurture.store import letters, outbox, versions
+from nurture.store import letters, outbox, tracking, versions
 from nurture.store.database import Database, Transaction
 from nurture.store.outbox import Claimed, Launch, Result
 
@@ -121,7 +121,7 @@ class Dispatch:
             claimed = self._within_pace(tx, claimed, now, at)
             if not claimed:
                 return None
-            needed = letters.load(tx, live.project, claimed)
+            needed = letters.load(tx, live.project, claimed, now)
             self._fetch_templates(tx, claimed)
         self.crash("claimed")
         return self._print(live, claimed, needed, now)
@@ -175,8 +175,10 @@ class Dispatch:
             )
             for i in ids
         }
+        pages = {i: batch.printed[i].pages for i in ids}
         with self.database.write() as tx:
             self.crash("gate")
+            tracking.keep_links(tx, pages)
             allowed = pass_gate(
                 Turn(tx, batch.live), [batch.claimed[i] for i in ids], launches, self.worker, self.clock.now(), machine
             )

@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from nurture.campaign.declared import account_fields, lead_fields
 from nurture.campaign.plan import EnterEvent, Plan
 from nurture.campaign.project import Project
@@ -26,6 +28,7 @@ from nurture.mail.links import LeadLinks, Links
 from nurture.mail.message import Head, Letterhead, Skeleton, digest
 from nurture.mail.render import CompiledTemplate, Rendered, RenderFailed
 from nurture.mail.template import Template
+from nurture.mail.tracked import count_links, count_openings
 from nurture.store.facts import KnownLead
 from nurture.store.letters import Letters
 from nurture.store.outbox import CONFIRM, MAIL, NOTICE, Claimed
@@ -41,6 +44,7 @@ class Printed:
     mail_id: str
     dated: datetime
     sha256: str
+    pages: tuple[str, ...] = ()  # where its counted links lead
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ class Press:
         try:
             links = self._lead_links(m)
             rendered = self._render(template, m, lead, letters, links, now)
+            rendered, pages = self._counted(m, rendered, letters)
             skeleton = self._skeleton(m, rendered)
             head = _head(skeleton.letterhead, m, lead, checked, rendered, links, mail_id, dated)
             data = skeleton.fill(head, rendered.text, rendered.html)
@@ -117,7 +122,17 @@ class Press:
             return Spoiled(m.id, error.message, False)
         except NurtureError as error:
             return Spoiled(m.id, error.message, True)
-        return Printed(Mail(m.id, return_path, checked, data), mail_id, dated, digest(data))
+        return Printed(Mail(m.id, return_path, checked, data), mail_id, dated, digest(data), pages)
+
+    def _counted(self, m: Claimed, rendered: Rendered, letters: Letters) -> tuple[Rendered, tuple[str, ...]]:
+        """With counted links and the counting picture, each only for who agreed to it (trust C20)."""
+        agreed = letters.counted.get(m.lead or 0, frozenset()) if m.kind == MAIL else frozenset()
+        html, pages = rendered.html, list[str]()
+        if "tracking_clicks" in agreed:
+            html, pages = count_links(html, self.links.base, lambda number: self.links.click(m.id, number))
+        if "tracking_opens" in agreed and html:
+            html = count_openings(html, self.links.open(m.id))
+        return (msgspec.structs.replace(rendered, html=html) if agreed else rendered), tuple(pages)
 
     def _lead_links(self, m: Claimed) -> LeadLinks:
         return LeadLinks(

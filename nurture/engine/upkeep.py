@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from nurture.clock import machine_now
-from nurture.engine import consent
+from nurture.engine import consent, tracking
 from nurture.engine.consent import ConsentRules
 from nurture.lead.consent import Declaration, Proof
 from nurture.store import backlog, consents, events
@@ -20,6 +20,7 @@ def run(database: Database, rules: ConsentRules, worker: str, now: datetime) -> 
     with database.write() as tx:
         backlog.beat(tx, worker, machine_now())
         events.forget_keys(tx, machine_now() - KEYS_KEPT)
+    tracking.count(database, now)
     while expire_consents(database, rules, now):
         pass
 

@@ -68,6 +68,11 @@ class Links:
         self._signers = {purpose: self._signer(purpose) for purpose in Purpose}
         self._verp_keys = [_derived(secret, "verp") for secret in self._secrets]
 
+    @property
+    def base(self) -> str:
+        """Where all our own pages lie."""
+        return self._base
+
     def unsubscribe(self, lead: Atom, topic: str, message: Atom) -> str:
         """The one-click address, also shown in the mail; never expires (trust C16)."""
         return f"{self._base}/u/{self.token(Purpose.UNSUBSCRIBE, lead, topic, message)}"

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from nurture.campaign.project import Project
 from nurture.journey.enrollment import Enrollment
-from nurture.store import enrollments, facts
+from nurture.store import enrollments, facts, tracking
 from nurture.store.database import Transaction
 from nurture.store.facts import KnownLead
 from nurture.store.outbox import Claimed
@@ -37,9 +37,10 @@ class Letters:
     accounts: dict[int, dict[str, Any]] = field(default_factory=dict)
     enrollments: dict[int, Enrollment] = field(default_factory=dict)
     requests: dict[tuple[int, str], Request] = field(default_factory=dict)
+    counted: dict[int, frozenset[str]] = field(default_factory=dict)  # who agreed to which counting
 
 
-def load(tx: Transaction, project: Project, claimed: Sequence[Claimed]) -> Letters:
+def load(tx: Transaction, project: Project, claimed: Sequence[Claimed], now: datetime) -> Letters:
     """Everything that these messages print."""
     leads = facts.load_leads(tx, project, sorted({m.lead for m in claimed if m.lead is not None}))
     ids = sorted({m.enrollment for m in claimed if m.enrollment is not None})
@@ -49,6 +50,7 @@ def load(tx: Transaction, project: Project, claimed: Sequence[Claimed]) -> Lette
         facts.account_attributes(tx, sorted({k.account for k in leads.values() if k.account is not None})),
         {e.id: e for e in enrollments.by_ids(tx, ids)} if ids else {},
         _requests(tx, asking) if asking else {},
+        tracking.agreed(tx, sorted(leads), now) if project.tracking and leads else {},
     )
 
 

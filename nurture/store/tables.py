@@ -546,7 +546,11 @@ class HitRow(SQLModel, table=True):
     `visitor` is a keyed hash of the network address."""
 
     __tablename__ = "hits"
-    __table_args__ = (Index("ix_hits_message_id", "message_id", "at"), Index("ix_hits_lead_id", "lead_id"))
+    __table_args__ = (
+        Index("ix_hits_message_id", "message_id", "at"),
+        Index("ix_hits_lead_id", "lead_id"),
+        Index("ix_hits_new", "id", sqlite_where=text("NOT counted"), postgresql_where=text("NOT counted")),
+    )
     id: int | None = _key()
     lead_id: int = _ref()
     message_id: int = _ref()
@@ -555,6 +559,7 @@ class HitRow(SQLModel, table=True):
     at: datetime = _instant()
     visitor: str | None = _text(default=None)
     suspected_bot: str | None = _text(default=None)  # why it is taken for a machine
+    counted: bool = False  # judged, and where it was a person's, told to campaigns; by engine.tracking
 
 
 class AttemptRow(SQLModel, table=True):

@@ -26,6 +26,7 @@ from nurture.web.page import Pages
 from nurture.web.personal import Personal
 from nurture.web.public import PublicRoutes
 from nurture.web.services import Services
+from nurture.web.tracking import TrackingRoutes
 
 
 def create_app(services: Services, more: Sequence[BaseRoute] = ()) -> Starlette:
@@ -39,6 +40,7 @@ def create_app(services: Services, more: Sequence[BaseRoute] = ()) -> Starlette:
     routes: list[BaseRoute] = [
         *IngestRoutes(services, keys).routes(),
         *PublicRoutes(services, pages, personal).routes(),
+        *TrackingRoutes(services, pages, personal).routes(),
         *FormRoutes(services, pages, personal).routes(),
         *HealthRoutes(services).routes(),
         *more,

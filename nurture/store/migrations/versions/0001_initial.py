@@ -265,10 +265,19 @@ def upgrade() -> None:
         sa.Column("at", UTCDateTime(), nullable=False),
         sa.Column("visitor", sa.Text(), nullable=True),
         sa.Column("suspected_bot", sa.Text(), nullable=True),
+        sa.Column("counted", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_hits")),
     )
     op.create_index("ix_hits_lead_id", "hits", ["lead_id"], unique=False)
     op.create_index("ix_hits_message_id", "hits", ["message_id", "at"], unique=False)
+    op.create_index(
+        "ix_hits_new",
+        "hits",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("NOT counted"),
+        postgresql_where=sa.text("NOT counted"),
+    )
     op.create_table(
         "identities",
         sa.Column("kind", sa.Text(), nullable=False),
