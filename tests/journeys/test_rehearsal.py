@@ -138,15 +138,15 @@ CROSSES = """
 """
 
 
-# Two visits cross the threshold on the page's last place; the purchase two days later came before that was heard.
+# Two visits cross the threshold on a full page; the purchase on the next one came before that crossing was heard.
 BEHIND = [
     did("10m", "login", who=1),
     did("20m", "cart_updated", cart_id="a", total=9),
     did("30m", "visit", who=1),
     did("40m", "visit", who=1),
     did("50m", "order_completed", cart_id="b"),
-    *(did(f"{hour}h", "login", who=2) for hour in (2, 3)),
-    did("2d", "order_completed", who=1, cart_id="a"),
+    did("2h", "order_completed", who=1, cart_id="a"),
+    *(did(f"{hour}h", "login", who=2) for hour in range(3, 8)),
 ]
 
 
