@@ -22,7 +22,8 @@ def printed(name: str, locale: str) -> Rendered:
     assert files is not None
     template = CompiledTemplate(Template(f"privacy/{name}", files), project_locale="en", currency="EUR")
     links = LeadLinks(LINKS, lead=7, requests={"$asked": 1_772_442_000, "$address": "0123456789ab"})
-    empty = dict.fromkeys(("lead", "account", "entry", "enrollment", "campaign"), {})
+    names = ("lead", "account", "entry", "enrollment", "campaign")
+    empty: dict[str, dict[str, str]] = {name: {} for name in names}
     return template.render(locale, {**empty, "sender": SENDER, "links": links, "now": NOW}, zone=ZoneInfo("UTC"))
 
 
