@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -61,16 +63,29 @@ class Project:
     app: App
     leads: list[int]
 
-    def worker(self, *arguments: str) -> list[str]:
-        return [str(Path(sys.executable).with_name("nurture")), "--project", str(self.root), "worker", *arguments]
+    def elsewhere(self, name: str) -> Path:
+        """The same project on another machine: its own folder and journals, the same database."""
+        other = self.root.with_name(name)
+        shutil.copytree(self.root, other, ignore=shutil.ignore_patterns(".nurture"))
+        return other
 
 
-def make(root: Path, database: str, port: int, leads: int, campaign: str = CAMPAIGN) -> Project:
+@contextmanager
+def opened(root: Path, database: str, port: int, leads: int, *campaigns: str) -> Iterator[Project]:
+    project = make(root, database, port, leads, *campaigns)
+    try:
+        yield project
+    finally:
+        project.app.database.close()
+
+
+def make(root: Path, database: str, port: int, leads: int, *campaigns: str) -> Project:
     """The project, deployed, with so many leads who all have just done `go`."""
     (root / "campaigns").mkdir(parents=True)
     (root / "templates").mkdir()
     (root / "config.yaml").write_text(CONFIG.format(database=database, secret=SECRET, port=port))
-    (root / "campaigns" / "two-mails.yaml").write_text(campaign)
+    for n, campaign in enumerate(campaigns or (CAMPAIGN,)):
+        (root / "campaigns" / f"campaign-{n}.yaml").write_text(campaign)
     for name, number in (("one", 1), ("two", 2)):
         (root / "templates" / f"{name}.html").write_text(TEMPLATE.format(number=number))
     app = open_app(root, dict(os.environ))
