@@ -35,7 +35,9 @@ def returns(
 
     from nurture.app import open_app
     from nurture.delivery.returns import PAGE, Returns
+    from nurture.logs import set_up
 
+    set_up()
     app = open_app(project_root(project))
     app.check()
     live = app.live()
