@@ -36,13 +36,14 @@ def _in(*states: str) -> ColumnElement[bool]:
 
 
 def cancel(tx: Transaction, reasons: Mapping[int, str]) -> int:
-    """Cancel what is pending or claimed of these enrollments (S24); what is on the wire goes out. How many."""
+    """Cancel mails of these enrollments that are pending or claimed (S24); what is on the wire goes out, and so do
+    notices: a colleague who was to know still is to. How many."""
     if not reasons:
         return 0
     c = messages.c
     statement = (
         update(messages)
-        .where(c.enrollment_id == bindparam("b_enrollment"), _in(*UNSENT))
+        .where(c.enrollment_id == bindparam("b_enrollment"), c.kind == MAIL, _in(*UNSENT))
         .values(state="cancelled", reason=bindparam("b_reason"), fence=c.fence + 1, lease_until=None)
     )
     rows = [{"b_enrollment": e, "b_reason": reason} for e, reason in reasons.items()]
@@ -117,13 +118,6 @@ _CLAIMED = [
 ]
 
 
-def lanes(tx: Transaction, now: datetime) -> list[tuple[str, int]]:
-    """(lane, how many) of what is pending and may go now."""
-    c = messages.c
-    query = select(c.lane, func.count()).where(c.state == "pending", c.due <= now).group_by(c.lane).order_by(c.lane)
-    return [(row[0], row[1]) for row in tx.execute(query)]
-
-
 def claim(
     tx: Transaction,
     lane: str | None,
@@ -140,7 +134,8 @@ def claim(
 ) -> list[Claimed]:
     """Take up to `limit` pending messages of a lane (None: of any but `except_lanes`), oldest due first, until
     `lease_until` (machine time). Two workers never take the same one: on PostgreSQL rows another is taking are skipped
-    (trust R4). What is paused is left: `except_campaigns`, all marketing, all service mail."""
+    (trust R4). What is paused is left: `except_campaigns`, all marketing, all service mail. Uses ix_messages_due, or
+    ix_messages_pending for one lane: in their order, so that what else waits is not read."""
     c = messages.c
     page = select(c.id).where(c.state == "pending", c.due <= now, c.kind.in_(kinds))
     if lane is not None:
