@@ -1,0 +1,178 @@
+"""`nurture privacy`, as an operator runs it, down to the files on the disk."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from nurture.app import open_app
+from nurture.engine.consent import change
+from nurture.lead.consent import Action, Declaration, Proof
+from nurture.store.identities import find_lead
+from tests.e2e.commands import CONFIG, MAIL, Shop
+
+PRIVACY = """\
+privacy:
+  controller: Acme SARL, 1 rue de la Paix, 75002 Paris
+  contact: privacy@acme.example
+  recipients: ["Hoster GmbH: keeps the servers"]
+  retention: {events: 90d, visits: 30d}
+"""
+
+
+@pytest.fixture
+def live(shop: Shop) -> Shop:
+    """Two leads, everything deployed."""
+    shop.write("config.yaml", CONFIG + PRIVACY + "tracking: true\n")
+    shop.write("templates/hello.html", MAIL + '<p><a href="https://shop.example/new">New</a></p>\n')
+    shop.deploy()
+    shop.people("ann", "bob")
+    shop.work()
+    return shop
+
+
+def declare(shop: Shop, ref: str, action: Action, topic: str) -> None:
+    at = open_app(shop.root)
+    with at.database.write() as tx:
+        lead = find_lead(tx, ref)
+        assert lead is not None
+        now = datetime.now(UTC)
+        said = Declaration(lead, topic, action, "person", "person", now, Proof(method="page"))
+        change(tx, [said], at.rules(), now)
+    at.database.close()
+
+
+def mails(shop: Shop) -> dict[str, str]:
+    """HTML by address, of what left."""
+    found = {}
+    for path in shop.root.joinpath("mails").rglob("*.eml"):
+        mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        body = mail.get_body(("html",))
+        assert body is not None
+        found[str(mail["To"].addresses[0].addr_spec)] = body.get_content()
+    return found
+
+
+def files_with(shop: Shop, text: str) -> list[str]:
+    """Files of ours, but for what the operator brought and the mails that left."""
+    ours = [*shop.root.glob("nurture.db*"), *shop.root.joinpath(".nurture").rglob("*")]
+    return [path.name for path in ours if path.is_file() and text.encode() in path.read_bytes()]
+
+
+def test_c22_export_prints_one_json_with_the_proof(live: Shop) -> None:
+    assert live.run("privacy", "export", "ann") == 0
+    said = json.loads(live.out)
+    assert said["lead"]["email"] == "ann@example.com"
+    assert [e["wording"] for e in said["consent_ledger"]] == ["w"]
+    assert said["about"]["recipients"] == ["Hoster GmbH: keeps the servers"]
+    assert said["about"]["retention"] == {"pending": "30d", "events": "90d", "visits": "30d"}
+
+
+def test_c22_export_into_files_only_the_owner_may_read(live: Shop, tmp_path: Path) -> None:
+    out, folder = tmp_path / "ann.json", tmp_path / "csv"
+    assert live.run("privacy", "export", "ann", "--out", out, "--csv", folder) == 0
+    assert "ann@example.com" not in live.out
+    assert out.stat().st_mode & 0o077 == 0
+    assert "ann@example.com" in (folder / "lead.csv").read_text()
+
+
+def test_c23_erase_leaves_nothing_in_the_files_and_says_so(live: Shop) -> None:
+    live.run("enroll", "hello", "ann@example.com")
+    live.work()
+    assert "nurture.db" in files_with(live, "ann@example.com")
+    assert live.run("privacy", "erase", "ann@example.com", "--yes", "--reason", "ticket 7") == 0, live.err
+    assert "1 enrollment ended" in live.out
+    assert files_with(live, "ann@example.com") == []
+    assert live.run("leads", "show", "ann@example.com") == 1
+
+
+def test_c23_an_erased_person_imported_again_gets_no_mail(live: Shop) -> None:
+    assert live.run("privacy", "erase", "ann", "--yes") == 0
+    live.people("ann", "bob", "cyd")
+    live.run("enroll", "hello", "ann@example.com")
+    live.run("enroll", "hello", "cyd@example.com")
+    live.work()
+    assert list(mails(live)) == ["cyd@example.com"]
+
+
+def test_c23_erase_asks_first(live: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("typer.confirm", lambda _question: False)
+    assert live.run("privacy", "erase", "ann") == 1
+    assert live.run("leads", "show", "ann") == 0
+
+
+def test_c25_a_worker_over_a_restored_backup_writes_to_nobody_who_left(live: Shop) -> None:
+    backup = live.root / "backup.db"
+    shutil.copy(live.root / "nurture.db", backup)
+    declare(live, "ann", "withdraw", "offers")
+    assert live.run("privacy", "erase", "bob", "--yes") == 0
+    shutil.copy(backup, live.root / "nurture.db")
+    live.run("enroll", "hello", "ann@example.com")
+    live.run("enroll", "hello", "bob@example.com")
+    live.work()
+    assert mails(live) == {}
+    assert live.run("leads", "show", "bob@example.com") == 1
+
+
+def test_c26_retention_counts_dry_what_it_then_takes(live: Shop) -> None:
+    dry = live.json("privacy", "retention", "--dry-run")
+    assert [(kept["kind"], kept["kept"]) for kept in dry] == [("pending", "30d"), ("events", "90d"), ("visits", "30d")]
+    wet = live.json("privacy", "retention")
+    assert [kept["count"] for kept in dry] == [kept["count"] for kept in wet]
+
+
+def test_c28_restrict_keeps_the_lead_out_of_mails_until_lifted(live: Shop) -> None:
+    assert live.run("privacy", "restrict", "ann", "--reason", "ticket 8") == 0
+    live.run("enroll", "hello", "ann@example.com")
+    live.work()
+    assert mails(live) == {}
+    assert live.run("privacy", "restrict", "ann", "--lift") == 0
+    assert "used again" in live.out
+
+
+def test_c29_ropa_drafts_the_record_from_config(live: Shop) -> None:
+    assert live.run("privacy", "ropa") == 0
+    for said in (
+        "# Record of processing: lead nurturing of acme",
+        "Acme SARL, 1 rue de la Paix, 75002 Paris",
+        "| Offers | consent, Art. 6(1)(a) |",
+        "- Hoster GmbH: keeps the servers",
+        "| What people did: visits, orders, clicks | 90d |",
+        "| Why something was decided about a person | no limit set |",
+    ):
+        assert said in live.out
+
+
+def test_c31_a_reason_with_an_address_is_refused_before_anything_is_done(live: Shop) -> None:
+    assert live.run("privacy", "erase", "ann", "--yes", "--reason", "ann@example.com wrote") == 1
+    assert live.run("leads", "show", "ann") == 0
+
+
+def test_c20_only_who_agreed_gets_counted_links_and_the_picture(live: Shop) -> None:
+    for purpose in ("tracking_clicks", "tracking_opens"):
+        declare(live, "ann", "grant", purpose)
+    for name in ("ann", "bob"):
+        live.run("enroll", "hello", f"{name}@example.com")
+    live.work()
+    sent = mails(live)
+    assert "/r/" in sent["ann@example.com"]
+    assert "/o/" in sent["ann@example.com"]
+    assert "https://shop.example/new" not in sent["ann@example.com"]
+    assert "/r/" not in sent["bob@example.com"]
+    assert "/o/" not in sent["bob@example.com"]
+    assert "https://shop.example/new" in sent["bob@example.com"]
+
+
+def test_c20_each_kind_of_counting_is_agreed_to_by_itself(live: Shop) -> None:
+    declare(live, "ann", "grant", "tracking_opens")
+    live.run("enroll", "hello", "ann@example.com")
+    live.work()
+    [html] = mails(live).values()
+    assert "/o/" in html
+    assert "/r/" not in html
