@@ -99,7 +99,8 @@ class Feedback:
         email = turn.leads[lead].email
         known = email is not None and _about(email, notice)
         if known and after and (after == 1 or bounced.count(turn.tx, lead, now - within) >= after):
-            row = (self.keyring.address_hash(email or ""), ALL, f"bounce: {notice.status or notice.code or kind}")
+            why = _plain(notice.status) or notice.code or kind
+            row = (self.keyring.address_hash(email or ""), ALL, f"bounce: {why}")
             suppressions.suppress(turn.tx, [row], now)
         return "bounced"
 
@@ -108,13 +109,13 @@ class Feedback:
         if not returned.mark_once(turn.tx, mail.id, "complained", now):
             return "repeated"
         returned.settle_unknown(turn.tx, mail.id)
-        self._leave(turn, lead, "complaint", {"feedback": notice.raw, "message": mail.id}, now)
+        self._leave(turn, lead, "complaint", {"feedback": _plain(notice.raw), "message": mail.id}, now)
         email = turn.leads[lead].email
         if email is not None:
             # Whoever left before by a link is now closed for the weightier reason.
             closed = self.keyring.address_hash(email)
             suppressions.lift(turn.tx, [(closed, MARKETING)])
-            suppressions.suppress(turn.tx, [(closed, MARKETING, f"complaint: {notice.raw or 'abuse'}")], now)
+            suppressions.suppress(turn.tx, [(closed, MARKETING, f"complaint: {_plain(notice.raw) or 'abuse'}")], now)
         return "complained"
 
     def unsubscribed(self, turn: Turn, lead: int, now: datetime) -> Taken:
@@ -167,6 +168,11 @@ _HARMLESS = (Kind.AUTORESPONDED, Kind.DEFERRED, Kind.UNKNOWN, Kind.QUEUED, Kind.
 
 def _said(mail: SentMail) -> dict[str, object]:
     return {"mail": mail.template, "step": mail.step, "campaign": mail.campaign, "message": mail.id}
+
+
+def _plain(text: str) -> str:
+    """Words of others as they may be stored: short, and no control characters (PostgreSQL takes no NUL)."""
+    return "".join(ch for ch in text if ch.isprintable())[:60]
 
 
 def _about(email: str, notice: Notice) -> bool:

@@ -102,8 +102,10 @@ class Hooks:
         if live is None:
             raise NotYet
         source, digest = f"hooks:{name}", hashlib.sha256(posted.body).hexdigest()
-        # A notice without a name of its own is known by the whole body it came in, and its place there.
-        keys = [EventKey(source, n.id[:300] or f"{digest}:{place}", digest) for place, n in enumerate(told)]
+        # A notice without a name of its own is known by the whole body it came in, and its place there. Names are
+        # hashed: they may be long, and hold what a database does not take.
+        names = [n.id or f"{digest}:{place}" for place, n in enumerate(told)]
+        keys = [EventKey(source, hashlib.sha256(name.encode("utf-8", "replace")).hexdigest(), digest) for name in names]
         with self.database.write() as tx:
             answers = accept_keys(tx, keys, self.now())
             fresh = [notice for notice, answer in zip(told, answers, strict=True) if answer == "new"]

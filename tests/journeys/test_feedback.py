@@ -262,3 +262,10 @@ def test_a_mail_that_cannot_be_read_is_put_aside_and_the_next_one_counts(db: Dat
     put(maildir, bounce(post), "2")
     assert read(post, maildir) == {"ignored": 1, "bounced": 1}
     assert there(maildir) == {"new": 0, "cur": 1}
+
+
+def test_x12_words_of_others_are_stored_without_what_a_database_does_not_take(db: Database) -> None:
+    post = posted(db)
+    post.hears(Kind.BOUNCED, hard=True, status="\x00" * 5)
+    post.hears(Kind.COMPLAINED, raw="a\x00b\u2028" + "x" * 100)
+    assert post.scopes() == {ALL: "bounce: hard", MARKETING: "complaint: ab" + "x" * 58}

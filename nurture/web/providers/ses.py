@@ -113,11 +113,17 @@ def _notices(event: Mapping[str, Any], sns_id: str) -> list[Notice]:
         item
         for key in ("bouncedRecipients", "complainedRecipients", "delayedRecipients")
         for item in items(part.get(key))
-    ] or [{"emailAddress": address} for address in part.get("recipients") or mail.get("destination") or [""]]
+    ] or [
+        {"emailAddress": address} for address in _list(part.get("recipients")) or _list(mail.get("destination")) or [""]
+    ]
     return [
         _notice(name, part, item, named, f"{sns_id}:{number}" if number else sns_id)
         for number, item in enumerate(recipients)
     ]
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _notice(
