@@ -19,6 +19,7 @@ from nurture.cli import (
     db,
     deploying,
     doctor,
+    dossier,
     enrolling,
     imports,
     keys,
@@ -112,7 +113,11 @@ app.add_typer(
 )
 app.add_typer(report.app, name="report", short_help="Funnel and pipeline in figures.", rich_help_panel=PEOPLE)
 
-app.add_typer(privacy.app, name="privacy", rich_help_panel=PEOPLE)
+consent.app.command("dossier")(dossier.dossier)
+consent.app.command("checkpoint")(dossier.checkpoint)
+app.add_typer(
+    privacy.app, name="privacy", short_help="A person's rights; how long data is kept.", rich_help_panel=PEOPLE
+)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -36,20 +36,20 @@ def export(
     from nurture.engine.exporting import export as gather
     from nurture.engine.exporting import tables
 
-    at = _open(project)
+    at = open_project(project)
     with at.database.write() as tx:
-        found = _found(tx, lead)
+        found = find(tx, lead)
         said = gather(tx, found, at.settings.project, at.processing, at.clock.now(), _operator())
     assert said is not None, "the lead was found in this transaction"
     text = json.dumps(said, ensure_ascii=False, indent=2)
     if out is not None:
-        _write(out, text + "\n")
+        write_private(out, text + "\n")
     else:
         typer.echo(text)
     if as_csv is not None:
         as_csv.mkdir(parents=True, exist_ok=True)
         for name, table in tables(said).items():
-            _write(as_csv / f"{name}.csv", table)
+            write_private(as_csv / f"{name}.csv", table)
 
 
 @app.command()
@@ -66,12 +66,12 @@ def erase(
     from nurture.store.erasing import scrub
 
     reason = privacy.checked(reason)
-    at = _open(project)
+    at = open_project(project)
     live = at.live()
     if live is None:
         raise UserError("nothing is deployed yet", hint="run 'nurture deploy'")
     with at.database.read() as tx:
-        found = _found(tx, lead)
+        found = find(tx, lead)
     if not yes and not typer.confirm(f"Erase lead {found} for good? This cannot be undone."):
         raise typer.Exit(1)
     with at.database.write() as tx:
@@ -98,9 +98,9 @@ def restrict(
     """Keep a lead's data and use it for nothing: no mail, no score (GDPR Art. 18)."""
     from nurture.engine import privacy
 
-    at = _open(project)
+    at = open_project(project)
     with at.database.write() as tx:
-        found = _found(tx, lead)
+        found = find(tx, lead)
         changed = privacy.restrict(tx, found, not lift, _operator(), at.clock.now(), reason)
     state = "used again" if lift else "kept and not used"
     typer.echo(f"lead {found} is {state}" + ("" if changed else ", as before"))
@@ -116,7 +116,7 @@ def retention(
     from nurture.engine import retention as keeping
     from nurture.store.erasing import scrub
 
-    at = _open(project)
+    at = open_project(project)
     limits = keeping.retention_of(at.settings.privacy.retention)
     zone = at.settings.project.zone
     found = keeping.run(at.database, at.live(), at.keyring, limits, zone, at.clock.now(), dry=dry_run)
@@ -141,15 +141,15 @@ def ropa(
     """A draft of the record of processing activities (GDPR Art. 30), as Markdown, from config.yaml."""
     from nurture.engine.ropa import record
 
-    at = _open(project)
+    at = open_project(project)
     text = record(at.settings.project, at.processing)
     if out is not None:
-        _write(out, text)
+        write_private(out, text)
     else:
         typer.echo(text, nl=False)
 
 
-def _open(project: Path | None) -> App:
+def open_project(project: Path | None) -> App:
     from nurture.app import open_app
     from nurture.store import migrate
 
@@ -158,7 +158,7 @@ def _open(project: Path | None) -> App:
     return at
 
 
-def _found(tx: Transaction, ref: str) -> int:
+def find(tx: Transaction, ref: str) -> int:
     from nurture.store.identities import find_lead
 
     found = find_lead(tx, ref)
@@ -177,7 +177,7 @@ def _operator() -> str:
         return "operator"
 
 
-def _write(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
     """The file holds personal data: only its owner may read it."""
     try:
         path.touch(mode=0o600)

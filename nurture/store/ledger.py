@@ -154,6 +154,19 @@ def entries_of(tx: Transaction, lead: LeadId) -> list[dict[str, Any]]:
     return [dict(row) for row in tx.execute(query).mappings()]
 
 
+def ends(tx: Transaction) -> dict[str, tuple[int, str]]:
+    """By subject, how many entries and the last hash; without the guards."""
+    query = select(_heads.c.subject, _heads.c.entries, _heads.c.hash).order_by(_heads.c.subject)
+    return {row[0]: (row[1], row[2]) for row in tx.execute(query) if not row[0].startswith(GUARD)}
+
+
+def hash_at(tx: Transaction, subject: str, ordinal: int) -> str | None:
+    """The hash of one entry; None where it is not there."""
+    c = consent_ledger.c
+    found: str | None = tx.execute(select(c.hash).where(c.subject == subject, c.ordinal == ordinal)).scalar()
+    return found
+
+
 def last_entry(tx: Transaction, lead: LeadId, topic: str, event: str) -> dict[str, Any] | None:
     """The latest entry of this kind, as evidence for a later one."""
     found = [row for row in entries_of(tx, lead) if row["topic"] == topic and row["event"] == event]
