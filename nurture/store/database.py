@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import structlog
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, insert, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -26,6 +27,7 @@ from nurture.store.many import inserting
 from nurture.store.suppression_journal import Line, SuppressionJournal
 
 Transaction = Connection
+log = structlog.get_logger()
 
 WAL_IS_SAFE = (3, 51, 3)
 BUSY_TIMEOUT_MS = 10_000
@@ -68,7 +70,7 @@ class Database:
             with connection.begin():
                 yield connection
                 if self.journal is not None and told:
-                    self.journal.append(told)
+                    _remember(self.journal, told)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -84,6 +86,15 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _remember(journal: SuppressionJournal, told: Sequence[Line]) -> None:
+    """A no must not fail for want of its second copy: the next start of a worker adds what is missing, or says that it
+    cannot."""
+    try:
+        journal.append(told)
+    except StoreUnavailable as error:
+        log.error("suppressions.journal_unwritten", lines=len(told), error=error.message)
 
 
 def tell(tx: Transaction, lines: Sequence[Line]) -> None:

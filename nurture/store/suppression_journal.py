@@ -67,10 +67,9 @@ class SuppressionJournal:
         self._lock = threading.Lock()
 
     def append(self, lines: Iterable[Line]) -> None:
-        """Have these lines on the disk. Raises StoreUnavailable where they cannot be written: nothing may commit."""
+        """Have these lines on the disk, and the file there, also for none. Raises StoreUnavailable where it cannot be
+        written."""
         text = b"".join(_ENCODER.encode(line) + b"\n" for line in lines)
-        if not text:
-            return
         try:
             with self._lock:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -83,7 +82,7 @@ class SuppressionJournal:
         except OSError as error:
             raise StoreUnavailable(
                 f"the suppression journal cannot be written: {error.strerror}",
-                hint=f"nothing was changed; look at {self.path}",
+                hint=f"it keeps a restored backup from writing to people who left; make {self.path} writable",
             ) from error
 
     def read(self) -> Known:

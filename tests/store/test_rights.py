@@ -19,7 +19,7 @@ from nurture.engine.exporting import Processing, export, tables
 from nurture.engine.live import Live, load_live
 from nurture.engine.restoring import replay
 from nurture.engine.turn import Turn
-from nurture.errors import UserError
+from nurture.errors import StoreUnavailable, UserError
 from nurture.lead.consent import Declaration, Proof
 from nurture.lead.keyring import Keyring
 from nurture.store import rights, suppressions
@@ -443,6 +443,18 @@ def test_c25_a_change_that_came_to_nothing_lifts_nothing(db: Database, live: Liv
     with pytest.raises(ZeroDivisionError):
         _breaks_off(db, said)
     assert len(journal.read().suppressed) == 1
+
+
+def test_c25_a_no_holds_though_the_journal_cannot_be_written(db: Database, live: Live, tmp_path: Path) -> None:
+    (tmp_path / "in the way").write_text("")
+    db.journal = SuppressionJournal(tmp_path / "in the way" / "suppressions.journal")
+    lead = join(db)
+    say(db, lead, "withdraw", "offers")
+    with pytest.raises(StoreUnavailable):
+        replay(db, db.journal, live, NOW)
+    db.journal = None
+    with db.read() as tx:
+        assert people(tx, [lead])[lead].consents["offers"].state == "withdrawn"
 
 
 def _breaks_off(db: Database, said: Declaration) -> None:
