@@ -302,7 +302,7 @@ MACHINE: dict[str, Key] = {
     "dkim": Key(ListOf(_DKIM, bare=True), "Signatures of our own, where the server does not sign."),
     "returns": Key(_RETURNS, "Where bounces, complaints and replies arrive."),
     "providers": Key(
-        MapOf(Text("a secret"), "'providers'", Choice(PROVIDERS)), "What POST /hooks/NAME is verified with, by provider."
+        MapOf(Text("a secret"), "'providers'", Choice(PROVIDERS)), "What POST /hooks/NAME is verified with."
     ),
     "trusted_proxies": Key(ListOf(_Network(), bare=True), "Whose X-Forwarded-For is believed."),
     "privacy": Key(_PRIVACY, "Who answers for the data, and how long it is kept."),
