@@ -92,6 +92,10 @@ class SuppressionJournal:
             lines: Sequence[bytes] = self.path.read_bytes().splitlines()
         except FileNotFoundError:
             return known
+        except OSError as error:
+            raise StoreUnavailable(
+                f"the suppression journal cannot be read: {error.strerror}", hint=f"make {self.path} readable"
+            ) from error
         for text in lines:
             try:
                 line = _DECODER.decode(text)
