@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from nurture.folder import Folder
     from nurture.settings import Settings
-    from nurture.store.database import Database
     from nurture.store.checkup import Health
+    from nurture.store.database import Database
 
 _STALE = timedelta(minutes=5)  # what is due for longer has nobody working on it
 _CLOCK = timedelta(seconds=2)  # machines whose clocks differ by more order their events wrongly
@@ -156,8 +156,8 @@ def _engine(database: Database) -> Iterator[Finding]:
     import sqlite3
 
     from nurture.clock import machine_now
-    from nurture.store.database import WAL_IS_SAFE
     from nurture.store.checkup import damaged, server_now
+    from nurture.store.database import WAL_IS_SAFE
 
     if database.is_sqlite:
         version = ".".join(map(str, sqlite3.sqlite_version_info))
