@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from nurture.campaign.duration import Duration
 from nurture.clock import Clock, WallClock, machine_now
+from nurture.delivery.calls import Calls
 from nurture.delivery.dispatch import Dispatch, Retry
 from nurture.delivery.dkim import Signer, read_key
 from nurture.delivery.journal import Journal
@@ -155,6 +156,10 @@ class App:
             journal=journal,
             signer=self.signer(),
         )
+
+    def calls(self, dispatch: Dispatch) -> Calls:
+        """Webhooks, beside the mails of that dispatch."""
+        return Calls(dispatch, self.settings.webhooks)
 
     def signer(self) -> Signer:
         """Our own DKIM keys. Raises UserError for one that cannot sign."""

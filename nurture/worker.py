@@ -22,6 +22,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from nurture.app import App, worker_name
 from nurture.clock import Stopwatch, machine_now
 from nurture.delivery import recovery
+from nurture.delivery.calls import Calls
 from nurture.delivery.dispatch import Dispatch
 from nurture.delivery.journal import Journal
 from nurture.delivery.smtp import SmtpTransport
@@ -42,6 +43,7 @@ class Rhythm:
 
     passes: float = 1.0
     dispatch: float = 0.25
+    calls: float = 0.5
     jobs: float = 0.5
     upkeep: float = 15.0
 
@@ -65,6 +67,8 @@ class Worker:
         self._passes.stopping = self._stop.is_set
         self._working = asyncio.Lock()
         self._sending = asyncio.Lock()
+        self._calling = asyncio.Lock()
+        self._calls: Calls | None = None
         self._dispatch: Dispatch | None = None
 
     def stop(self) -> None:
@@ -84,6 +88,7 @@ class Worker:
         with alone(self.app.database):
             journal = self._start()
             dispatch = self._dispatch = self.app.dispatch(self.name, journal)
+            self._calls = self.app.calls(dispatch)
             try:
                 await (self._work_in(self._fleet(dispatch)) if self.shared else self._work_alone())
             finally:
@@ -121,7 +126,7 @@ class Worker:
         are finished."""
         scheduler = AsyncIOScheduler(timezone="UTC")
         options = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None, "next_run_time": machine_now()}
-        for tick, seconds in (*ticks, (self._upkeep, self.rhythm.upkeep)):
+        for tick, seconds in (*ticks, (self._call, self.rhythm.calls), (self._upkeep, self.rhythm.upkeep)):
             scheduler.add_job(tick, "interval", seconds=seconds, **options)
         scheduler.start()
         log.info("worker.started", worker=self.name)
@@ -131,7 +136,7 @@ class Worker:
             # Even shutdown(wait=False) cancels coroutines that run: they are awaited first (trust R8).
             scheduler.pause()
             await self._hang_up()
-            async with self._working, self._sending:
+            async with self._working, self._sending, self._calling:
                 scheduler.shutdown(wait=False)
 
     async def once(self) -> int:
@@ -150,12 +155,13 @@ class Worker:
             journal = self._start()
             transport = self.app.transport()
             dispatch = self._dispatch = self.app.dispatch(self.name, journal, transport)
+            calls = self.app.calls(dispatch)
 
             async def turn() -> int:
                 if self._stop.is_set():
                     return 0
                 played = await asyncio.to_thread(self._passes.run, self.app.clock.now())
-                return played + await dispatch.run()
+                return played + await dispatch.run() + await calls.run()
 
             try:
                 yield turn
@@ -193,6 +199,14 @@ class Worker:
         async with self._sending:
             with self._guarded("dispatch"):
                 while not self._stop.is_set() and await self._dispatch.run():
+                    pass
+
+    async def _call(self) -> None:
+        if self._stop.is_set() or self._calling.locked() or self._calls is None:
+            return
+        async with self._calling:
+            with self._guarded("calls"):
+                while not self._stop.is_set() and await self._calls.run():
                     pass
 
     async def _upkeep(self) -> None:

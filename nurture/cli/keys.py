@@ -109,3 +109,25 @@ def revoke(
         print_json({"id": key, "revoked": True, "changed": ended})
     else:
         typer.echo(f"key {key} is revoked" if ended else f"key {key} was revoked before")
+
+
+@app.command("webhook")
+def webhook(
+    name: Annotated[str, typer.Argument(metavar="WEBHOOK", help="Its name in config.yaml.")],
+    as_json: JsonOption = False,
+    project: ProjectOption = None,
+) -> None:
+    """What a webhook's receiver verifies our calls with (Standard Webhooks)."""
+    import base64
+
+    from nurture.cli.opening import opened
+
+    with opened(project) as at:
+        if name not in at.project.webhooks:
+            known = ", ".join(at.project.webhooks) or "none are declared"
+            raise NotFound(f"config.yaml has no webhook '{name}'", hint=f"known: {known}")
+        secret = "whsec_" + base64.b64encode(at.keyring().webhook_secret(name)).decode("ascii")
+    if as_json:
+        print_json({"webhook": name, "secret": secret})
+    else:
+        typer.echo(secret)

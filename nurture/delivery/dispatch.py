@@ -92,18 +92,12 @@ class Dispatch:
 
     def _claim(self, lane: str | None, limit: int) -> Batch | None:
         now, at = self.clock.now(), self._watch.seconds()
-        with self.database.read() as tx:
-            self.live = load_live(tx, self.keyring, self.live)
-            wanted = [name for name, _ in outbox.lanes(tx, now)] if lane is None else [lane]
-        live = self.live
-        if live is None or not wanted:
+        press = self.present()
+        if press is None or (press.live.paused and not press.live.pause_spares_service):
             return None
-        if self.press is None or self.press.live is not live:
-            self.press = Press(live, self.links, self.press, signer=self.signer)
-        if live.paused and not live.pause_spares_service:
-            return None
-        shut = [name for name in wanted if self.lanes.named(name, at).next_at(at) > at]
-        if len(shut) == len(wanted):
+        live = press.live
+        shut = self.lanes.shut(at)
+        if lane in shut:
             return None
         standing = sorted(name for name, c in live.campaigns.items() if c.stands)
         with self.database.write() as tx:
@@ -122,9 +116,19 @@ class Dispatch:
             if not claimed:
                 return None
             needed = letters.load(tx, live.project, claimed, now)
-            self._fetch_templates(tx, claimed)
+            self.fetch_templates(tx, claimed)
         self.crash("claimed")
         return self._print(live, claimed, needed, now)
+
+    def present(self) -> Press | None:
+        """The press of what is live now; None before the first deploy."""
+        with self.database.read() as tx:
+            self.live = load_live(tx, self.keyring, self.live)
+        if self.live is None:
+            return None
+        if self.press is None or self.press.live is not self.live:
+            self.press = Press(self.live, self.links, self.press, signer=self.signer)
+        return self.press
 
     def _within_pace(self, tx: Transaction, claimed: list[Claimed], now: datetime, at: float) -> list[Claimed]:
         """As many of each lane as its provider takes now; the others go back until it takes more."""
@@ -141,7 +145,8 @@ class Dispatch:
                 outbox.give_back(tx, [(m.id, m.fence) for m in group[granted:]], opens)
         return sorted(going, key=lambda m: m.id)
 
-    def _fetch_templates(self, tx: Transaction, claimed: Sequence[Claimed]) -> None:
+    def fetch_templates(self, tx: Transaction, claimed: Sequence[Claimed]) -> None:
+        """Have the templates of these at hand."""
         assert self.press is not None
         for name, digest in {(m.template, m.template_hash) for m in claimed if m.template}:
             if name and not self.press.has(name, digest or ""):

@@ -221,6 +221,10 @@ class Lanes:
             pace = self._paces.get(lane.name, self._common)
             lane.resize(pace.share(slots, held), at, fresh=by > 0 and held == 1)
 
+    def shut(self, at: float) -> list[str]:
+        """Names of lanes that take no mail now. One that was never met is open."""
+        return [name for name, lane in self._lanes.items() if lane.next_at(at) > at]
+
     def slowed(self, at: float) -> list[Lane]:
         """Lanes that are closed or below their pace, for health and metrics."""
         return [lane for lane in self._lanes.values() if lane.suspended(at) or lane.rate(at) != lane.pace.rate]

@@ -31,7 +31,7 @@ from nurture.mail.template import Template
 from nurture.mail.tracked import count_links, count_openings
 from nurture.store.facts import KnownLead
 from nurture.store.letters import Letters
-from nurture.store.outbox import CONFIRM, MAIL, NOTICE, Claimed
+from nurture.store.outbox import CALL, CONFIRM, MAIL, NOTICE, Claimed
 
 _SKELETONS = 2_000  # letterheads kept; one per template, topic, sender
 
@@ -66,6 +66,7 @@ class Press:
         self._templates: dict[tuple[str, str], CompiledTemplate] = {} if before is None else before._templates
         self._skeletons: dict[tuple[str | bool | None, ...], Skeleton] = {}
         self._entry: dict[tuple[str, str], dict[str, Any]] = {}
+        self._sayings: dict[str, CompiledTemplate] = {}
         project = live.project
         self._lead_fields = dict.fromkeys(lead_fields(project))
         self._account_fields = dict.fromkeys(account_fields(project))
@@ -124,6 +125,31 @@ class Press:
             return Spoiled(m.id, error.message, True)
         return Printed(Mail(m.id, return_path, checked, data), mail_id, dated, digest(data), pages)
 
+    def say(self, m: Claimed, letters: Letters, source: str, now: datetime) -> str:
+        """A short text of a campaign, such as a value in a webhook's body, with the same names as its mails. Raises
+        RenderFailed."""
+        found = self._sayings.get(source)
+        if found is None:
+            found = CompiledTemplate(
+                Template("body", {"body.txt": source}),
+                project_locale=self.live.project.locale,
+                currency=self.live.project.currency,
+            )
+            self._sayings[source] = found
+        lead = letters.leads.get(m.lead) if m.lead is not None else None
+        return self._render(found, m, lead, letters, self._lead_links(m), now).text.strip()
+
+    def tell(self, m: Claimed, letters: Letters, now: datetime) -> Rendered | Spoiled:
+        """A notice as text, for a channel."""
+        template = self._templates.get((m.template or "", m.template_hash or ""))
+        if template is None:
+            return Spoiled(m.id, f"there is no template '{m.template}'", True)
+        lead = letters.leads.get(m.lead) if m.lead is not None else None
+        try:
+            return self._render(template, m, lead, letters, self._lead_links(m), now)
+        except RenderFailed as error:
+            return Spoiled(m.id, error.message, True)
+
     def _counted(self, m: Claimed, rendered: Rendered, letters: Letters) -> tuple[Rendered, tuple[str, ...]]:
         """With counted links and the counting picture, each only for who agreed to it (trust C20)."""
         agreed = letters.counted.get(m.lead or 0, frozenset()) if m.kind == MAIL else frozenset()
@@ -155,7 +181,7 @@ class Press:
         now: datetime,
     ) -> Rendered:
         project = self.live.project
-        colleague = m.kind == NOTICE
+        colleague = m.kind in (NOTICE, CALL)
         zone = project.zone if colleague or lead is None else lead.zone
         locale = project.locale if colleague or lead is None else (lead.facts.locale or project.locale)
         enrollment = letters.enrollments.get(m.enrollment) if m.enrollment is not None else None

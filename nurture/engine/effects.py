@@ -56,13 +56,14 @@ def _messages(turn: Turn, done: Iterable[Done]) -> Iterable[dict[str, Any]]:
             case does.Release():
                 yield _mail(turn, e, effect, now)
             case does.NotifyColleague():
-                to: list[str | None] = list(effect.to) if effect.channel is None else [None]
-                for n, address in enumerate(to):
-                    options = {"channel": effect.channel} if effect.channel else {}
-                    row = _row(turn, e, effect, now, "notice", address) | {"options": options}
+                named = {"template": effect.template, "template_hash": turn.live.templates.get(effect.template)}
+                if effect.channel is not None:
+                    row = _row(turn, e, effect, now, "call", None) | {"lane": f"webhook:{effect.channel}"}
+                    yield row | named | {"options": {"webhook": effect.channel}}
+                for n, address in enumerate(effect.to if effect.channel is None else ()):
                     # One row a colleague: the step's key holds for the first, the others add their number.
-                    named = {"template": effect.template, "template_hash": turn.live.templates.get(effect.template)}
-                    yield row | named | {"step": effect.step if not n else f"{effect.step}@{n}"}
+                    step = effect.step if not n else f"{effect.step}@{n}"
+                    yield _row(turn, e, effect, now, "notice", address) | named | {"step": step}
             case does.CallWebhook():
                 row = _row(turn, e, effect, now, "call", None) | {"lane": f"webhook:{effect.webhook}"}
                 yield row | {"options": {"webhook": effect.webhook, "body": effect.body}, "expires_at": effect.until}

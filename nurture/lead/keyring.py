@@ -35,6 +35,10 @@ class Keyring:
         message = f"{subject}\x1f{text}".encode()
         return "hmac-sha256:" + hmac.new(self._private, message, hashlib.sha256).hexdigest()
 
+    def webhook_secret(self, name: str) -> bytes:
+        """What calls of this webhook are signed with; its receiver knows it, and nothing else can be told from it."""
+        return _derived(self._secrets[0], f"webhook {name}")
+
     def mac(self, use: str, text: str) -> str:
         """A MAC over `text` for this use only, by the first secret; 64 hex digits."""
         return _mac(self._secrets[0], use, text)
