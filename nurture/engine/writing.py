@@ -58,7 +58,7 @@ def write(turn: Turn, decided: Sequence[Decided]) -> None:
         if d.decision.end is not None and d.decision.end.state != "finished" and not _by_step(turn, d)
     }
     outbox.cancel(turn.tx, broken_off)
-    timers.remove_looks(turn.tx, list(ended))
+    timers.remove_looks(turn.tx, {i: d.before.lead for i, d in ended.items()})
     effects.apply(turn, [(d.before, e, d.now) for d in decided for e in d.decision.effects])
     standing = [d for d in decided if d.decision.watching and not d.decision.again]
     arm_looks(turn, [(d.decision.after, d.decision.watching, d.now) for d in standing])

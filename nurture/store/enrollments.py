@@ -145,12 +145,13 @@ def open_in(tx: Transaction, campaign: str, lead_ids: Sequence[int]) -> list[Enr
 def due(tx: Transaction, scope: Scope, limit: int) -> list[Enrollment]:
     """Enrollments to be looked at, in the order of S20: earliest due, higher priority, campaign, key.
 
-    A page of `limit` is taken by `wake` (ix_enrollments_wake), and with it all that is due of its leads, so that the
-    first of each lead is here. A lead may come several times; the caller decides one of each lead in a pass.
+    A page of `limit` is taken in the order of ix_enrollments_wake (by `wake` over all shards, every batch of a hundred
+    thousand sorted what was left), and with it all that is due of its leads, so that the first of each lead is here. A
+    lead may come several times; the caller decides one of each lead in a pass.
     """
     c, p = enrollments.c, enrollments.alias("p")
-    here = [p.c.state == "waiting", p.c.wake <= scope.now, scope.on(p)]
-    page = select(p.c.lead_id).where(*here).order_by(p.c.wake, p.c.id).limit(limit).subquery()
+    here = [p.c.state == "waiting", p.c.wake <= scope.now, scope.seeking(p)]
+    page = select(p.c.lead_id).where(*here).order_by(p.c.shard, p.c.wake, p.c.id).limit(limit).subquery()
     query = (
         _select()
         .join(campaigns, campaigns.c.name == c.campaign)

@@ -12,6 +12,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, FromClause, true
 
+from nurture.store.tables import SHARDS
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -30,6 +32,11 @@ class Scope:
         if self.at is not None:
             clause = clause & table.c.lead_id.in_(list(self.at))
         return clause
+
+    def seeking(self, table: FromClause) -> ColumnElement[bool]:
+        """The same, for an index that begins with the shard: all shards are named, or every entry of it is read."""
+        every = table.c.shard.in_(range(SHARDS)) if self.shards is None and self.at is None else true()
+        return every & self.on(table)
 
     def of(self, lead: int) -> datetime:
         """What time it is for this lead."""

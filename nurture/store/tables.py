@@ -167,6 +167,7 @@ class EventRow(SQLModel, table=True):
         # (lead, name, at): with (name, lead, at) a cohort query did not end in 85 s. With `seq` conditions need not
         # read the rows: half as many answers again a second.
         Index("ix_events_lead_name_at", "lead_id", "name", "at", "seq"),
+        Index("ix_events_unseen", "id", sqlite_where=text("seq IS NULL"), postgresql_where=text("seq IS NULL")),
         Index("ix_events_new", "shard", "id", sqlite_where=text("seq IS NULL"), postgresql_where=text("seq IS NULL")),
     )
     id: int | None = _key()
@@ -477,6 +478,13 @@ class MessageRow(SQLModel, table=True):
         Index(
             "ix_messages_pending",
             "lane",
+            "due",
+            "id",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "ix_messages_due",
             "due",
             "id",
             sqlite_where=text("state = 'pending'"),

@@ -39,7 +39,7 @@ _COLUMNS = [timers.c[n] for n in ("lead_id", "shard", "kind", "owner", "key", "d
 
 def due(tx: Transaction, scope: Scope, limit: int) -> list[Timer]:
     """Timers whose instant has come, earliest first. Uses ix_timers_due."""
-    query = select(*_COLUMNS).where(timers.c.due.is_not(None), timers.c.due <= scope.now, scope.on(timers))
+    query = select(*_COLUMNS).where(timers.c.due.is_not(None), timers.c.due <= scope.now, scope.seeking(timers))
     found = [Timer(*row) for row in tx.execute(query.order_by(timers.c.due, timers.c.id).limit(limit))]
     return [t for t in found if t.due is not None and t.due <= scope.of(t.lead)]
 
@@ -92,11 +92,12 @@ def remove(tx: Transaction, ids: Sequence[int]) -> None:
         tx.execute(delete(timers).where(timers.c.id.in_(ids)))
 
 
-def remove_looks(tx: Transaction, enrollment_ids: Sequence[int]) -> None:
-    """An ended enrollment is not looked at any more."""
-    if enrollment_ids:
-        owners = [f"enrollment:{e}" for e in enrollment_ids]
-        tx.execute(delete(timers).where(timers.c.kind == "look", timers.c.owner.in_(owners)))
+def remove_looks(tx: Transaction, ended: Mapping[int, int]) -> None:
+    """An ended enrollment is not looked at any more; by enrollment, its lead: timers are found by leads."""
+    if ended:
+        owners = [f"enrollment:{e}" for e in ended]
+        mine = timers.c.lead_id.in_(set(ended.values()))
+        tx.execute(delete(timers).where(mine, timers.c.kind == "look", timers.c.owner.in_(owners)))
 
 
 def next_due(tx: Transaction, lead_ids: Sequence[int]) -> list[tuple[int, datetime]]:

@@ -248,6 +248,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_events_lead_name_at", "events", ["lead_id", "name", "at", "seq"], unique=False)
     op.create_index(
+        "ix_events_unseen",
+        "events",
+        ["id"],
+        unique=False,
+        sqlite_where=sa.text("seq IS NULL"),
+        postgresql_where=sa.text("seq IS NULL"),
+    )
+    op.create_index(
         "ix_events_new",
         "events",
         ["shard", "id"],
@@ -417,6 +425,14 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_messages_lead_released", "messages", ["lead_id", "released_at"], unique=False)
+    op.create_index(
+        "ix_messages_due",
+        "messages",
+        ["due", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("state = 'pending'"),
+    )
     op.create_index(
         "ix_messages_leased",
         "messages",
