@@ -85,7 +85,7 @@ class Calls:
                     where,
                     body,
                     self._headers(name, m, body),
-                    timeout=float(spec.timeout.seconds or 10) if spec else 10.0,
+                    seconds=float(spec.timeout.seconds or 10) if spec else 10.0,
                     lookup=self.lookup,
                 )
         except RenderFailed as error:

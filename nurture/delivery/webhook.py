@@ -93,14 +93,14 @@ async def post(
     body: bytes,
     headers: Sequence[tuple[str, str]],
     *,
-    timeout: float,
+    seconds: float,
     lookup: Resolve = resolve,
     trust: ssl.SSLContext | None = None,
 ) -> object:
-    """POST JSON and return the answer's JSON, None for an empty one. `timeout` is seconds for the whole of it. Raises
+    """POST JSON and return the answer's JSON, None for an empty one. `seconds` bound the whole of it. Raises
     CallFailed; never more than LONGEST_ANSWER octets are read."""
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(seconds):
             address = await _address(where, lookup)
             context = (trust or ssl.create_default_context()) if where.tls else None
             reader, writer = await asyncio.open_connection(
@@ -111,7 +111,7 @@ async def post(
             finally:
                 writer.close()
     except TimeoutError:
-        raise CallFailed(f"no answer within {timeout:g} s", again=True) from None
+        raise CallFailed(f"no answer within {seconds:g} s", again=True) from None
     except ssl.SSLError as error:
         raise CallFailed(f"its certificate does not hold: {error.reason}", again=True) from error
     except (OSError, h11.RemoteProtocolError) as error:
@@ -145,12 +145,9 @@ async def _exchange(
     default = 443 if where.tls else 80
     host = where.host if where.port == default else f"{where.host}:{where.port}"
     sent = [("host", host), ("content-length", str(len(body))), ("connection", "close"), *headers]
-    for event in (
-        h11.Request(method="POST", target=where.path, headers=sent),
-        h11.Data(data=body),
-        h11.EndOfMessage(),
-    ):
-        writer.write(connection.send(event) or b"")
+    writer.write(connection.send(h11.Request(method="POST", target=where.path, headers=sent)) or b"")
+    writer.write(connection.send(h11.Data(data=body)) or b"")
+    writer.write(connection.send(h11.EndOfMessage()) or b"")
     await writer.drain()
     status, answer = 0, bytearray()
     while True:

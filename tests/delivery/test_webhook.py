@@ -66,34 +66,34 @@ def names(*addresses: str) -> Callable[[str, int], object]:
 async def test_an_answer_in_json_comes_back() -> None:
     async with receiver() as there:
         where = target(f"http://127.0.0.1:{there.port}/hook?x=1")
-        found = await post(where, b"{}", [("webhook-id", "call_7")], timeout=5)
+        found = await post(where, b"{}", [("webhook-id", "call_7")], seconds=5)
     assert found == {"items": [1, 2]}
     assert there.heard[0][0]["webhook-id"] == "call_7"
 
 
 async def test_an_empty_answer_is_one_too() -> None:
     async with receiver(204, b"") as there:
-        assert await post(target(f"http://127.0.0.1:{there.port}/"), b"{}", [], timeout=5) is None
+        assert await post(target(f"http://127.0.0.1:{there.port}/"), b"{}", [], seconds=5) is None
 
 
 @pytest.mark.parametrize(("status", "again"), [(500, True), (503, True), (429, True), (404, False), (400, False)])
 async def test_a_refusal_says_whether_to_ask_again(status: int, again: bool) -> None:
     async with receiver(status) as there:
         with pytest.raises(CallFailed) as failed:
-            await post(target(f"http://127.0.0.1:{there.port}/"), b"{}", [], timeout=5)
+            await post(target(f"http://127.0.0.1:{there.port}/"), b"{}", [], seconds=5)
     assert failed.value.again is again
 
 
 async def test_x13_a_redirect_is_not_followed() -> None:
     async with receiver(302, b"", b"location: http://127.0.0.1:1/\r\n") as there:
         with pytest.raises(CallFailed, match="302"):
-            await post(target(f"http://127.0.0.1:{there.port}/"), b"{}", [], timeout=5)
+            await post(target(f"http://127.0.0.1:{there.port}/"), b"{}", [], seconds=5)
 
 
 async def test_x13_an_answer_over_64_kb_is_refused() -> None:
     async with receiver(200, b"[" + b"1," * 40_000 + b"1]") as there:
         with pytest.raises(CallFailed, match="64 KB"):
-            await post(target(f"http://127.0.0.1:{there.port}/"), b"{}", [], timeout=5)
+            await post(target(f"http://127.0.0.1:{there.port}/"), b"{}", [], seconds=5)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ async def test_x13_an_answer_over_64_kb_is_refused() -> None:
 )
 async def test_x13_a_name_that_leads_into_a_private_network_is_refused(address: str) -> None:
     with pytest.raises(CallFailed, match="private network"):
-        await post(target("https://hooks.example/"), b"{}", [], timeout=5, lookup=names("93.184.216.34", address))  # type: ignore[arg-type]
+        await post(target("https://hooks.example/"), b"{}", [], seconds=5, lookup=names("93.184.216.34", address))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ async def test_a_silent_system_is_given_up_in_time() -> None:
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     with pytest.raises(CallFailed, match="no answer") as failed:
-        await post(target(f"http://127.0.0.1:{port}/"), b"{}", [], timeout=0.2)
+        await post(target(f"http://127.0.0.1:{port}/"), b"{}", [], seconds=0.2)
     assert failed.value.again
     await gone.wait()
     server.close()
