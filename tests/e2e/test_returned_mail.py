@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import dkim
+import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -26,6 +27,7 @@ from nurture.lead.permission import ALL
 from nurture.serving import Endpoint
 from nurture.store.consents import people
 from nurture.store.tables import messages
+from nurture.web.app import create_app
 from nurture.worker import Worker
 from tests.faults import project as killed
 from tests.unit.mail.returned import postfix
@@ -40,13 +42,17 @@ alerts: {fallback: ops@shop.example}
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> killed.Project:
+def project(tmp_path: Path) -> killed.Project:
     pem = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (tmp_path / "dkim.pem").write_bytes(pem)
     for name in ("new", "cur", "tmp"):
         (tmp_path / "returned" / name).mkdir(parents=True)
-    monkeypatch.setattr(killed, "CONFIG", killed.CONFIG + MORE.replace("{", "{{").replace("}", "}}"))
-    return killed.make(tmp_path, "sqlite:///nurture.db", 9, 1)
+    made = killed.make(tmp_path, "sqlite:///nurture.db", 9, 1)
+    made.app.database.close()
+    config = tmp_path / "config.yaml"
+    config.write_text(config.read_text() + MORE)
+    made.app = open_app(tmp_path, dict(os.environ))
+    return made
 
 
 def sent(root: Path) -> list[bytes]:
@@ -144,10 +150,16 @@ def test_e5_a_key_that_cannot_sign_is_told_before_anything_is_sent(project: kill
         open_app(project.root, dict(os.environ)).signer()
 
 
-def test_x12_the_endpoint_has_the_routes_of_the_providers(project: killed.Project) -> None:
-    hooks = Endpoint(project.app, "127.0.0.1", 0).hooks()
-    assert hooks.providers == {"brevo": "a-long-token"}
-    assert [route.path for route in hooks.routes()] == ["/hooks/{provider}"]
+async def test_x12_a_providers_webhook_reaches_the_endpoint(project: killed.Project) -> None:
+    mark = parsed(await deliver(project.app))["Message-ID"]
+    endpoint = Endpoint(project.app, "127.0.0.1", 0)
+    app = create_app(endpoint.services(), endpoint.hooks().routes())
+    said = {"event": "hard_bounce", "email": "lead0@mail0.example", "message-id": mark, "reason": "550 5.1.1 unknown"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.example") as client:
+        stranger = await client.post("/hooks/brevo", json=said)
+        brevo = await client.post("/hooks/brevo", json=said, headers={"authorization": "Bearer a-long-token"})
+    assert (stranger.status_code, brevo.status_code) == (401, 200)
+    assert scopes(project) == {ALL: "bounce: 5.1.1"}
 
 
 async def test_e27_who_is_named_for_alerts_gets_a_mail_that_reads_well(project: killed.Project) -> None:
@@ -156,6 +168,7 @@ async def test_e27_who_is_named_for_alerts_gets_a_mail_that_reads_well(project: 
         tx.execute(messages.update().values(bounced_at=project.app.clock.now(), bounce="hard"))
     live = project.app.live()
     assert live is not None
+    live.project = project.app.settings.project  # as a deploy would make it
     guard.run(project.app.database, live, project.app.clock.now(), Rails(least=1))
     await Worker(project.app).once()
     [told] = [mail for data in sent(project.root) if (mail := parsed(data))["To"] == "<ops@shop.example>"]
