@@ -32,7 +32,9 @@ log = structlog.get_logger()
 WAL_IS_SAFE = (3, 51, 3)
 BUSY_TIMEOUT_MS = 10_000
 _JOURNAL_LIMIT = 32 * 1024 * 1024  # bytes a journal file keeps after a large transaction
-_OVERTAKEN = ("40001", "40P01")  # serialization failure, deadlock: PostgreSQL ended one of the two; it may try again
+# Serialization failure, deadlock, a lock that was not to be had in time: nothing was changed, and it may try again.
+_OVERTAKEN = ("40001", "40P01", "55P03")
+PATIENCE = "20s"  # for a row that another transaction holds: longer than any of ours lasts, so its client is stopped
 FROZEN = "60s"  # a transaction whose client is still for so long (a stopped machine) is ended, and its rows are free
 _DECODER = msgspec.json.Decoder()
 _ENCODER = msgspec.json.Encoder()
@@ -160,6 +162,7 @@ def _postgres(url: URL, pool_size: int) -> Engine:
     def prepare(connection: Any, _record: object) -> None:
         connection.autocommit = True
         connection.execute(f"SET idle_in_transaction_session_timeout = '{FROZEN}'")
+        connection.execute(f"SET lock_timeout = '{PATIENCE}'")
         connection.autocommit = False
 
     return engine
