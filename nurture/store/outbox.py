@@ -368,6 +368,10 @@ def end_leases(
         over = c.worker == worker
     elif everybody:
         over = c.state.in_(("claimed", "sending"))
+    if tx.dialect.name == "postgresql":
+        # What another transaction holds is being settled, or its client stands still: it is not waited for.
+        free = select(c.id).where(over, c.state.in_(("claimed", "sending"))).order_by(c.id)
+        over = c.id.in_([row[0] for row in tx.execute(free.with_for_update(skip_locked=True))])
     freed: dict[str, Any] = {"fence": c.fence + 1, "lease_until": None}
     again = c.body.is_not(None) & c.service
     back = tx.execute(
