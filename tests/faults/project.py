@@ -71,19 +71,21 @@ class Project:
 
 
 @contextmanager
-def opened(root: Path, database: str, port: int, leads: int, *campaigns: str) -> Iterator[Project]:
-    project = make(root, database, port, leads, *campaigns)
+def opened(
+    root: Path, database: str, port: int, leads: int, *campaigns: str, config: str = CONFIG
+) -> Iterator[Project]:
+    project = make(root, database, port, leads, *campaigns, config=config)
     try:
         yield project
     finally:
         project.app.database.close()
 
 
-def make(root: Path, database: str, port: int, leads: int, *campaigns: str) -> Project:
+def make(root: Path, database: str, port: int, leads: int, *campaigns: str, config: str = CONFIG) -> Project:
     """The project, deployed, with so many leads who all have just done `go`."""
     (root / "campaigns").mkdir(parents=True)
     (root / "templates").mkdir()
-    (root / "config.yaml").write_text(CONFIG.format(database=database, secret=SECRET, port=port))
+    (root / "config.yaml").write_text(config.format(database=database, secret=SECRET, port=port))
     for n, campaign in enumerate(campaigns or (CAMPAIGN,)):
         (root / "campaigns" / f"campaign-{n}.yaml").write_text(campaign)
     for name, number in (("one", 1), ("two", 2)):
