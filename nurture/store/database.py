@@ -232,6 +232,15 @@ def insert_returning_ids(tx: Transaction, table: Table, rows: Sequence[dict[str,
     return [row[0] for row in result]
 
 
+def reserve_ids(tx: Transaction, table: Table, count: int) -> list[int]:
+    """That many ids nobody else is given, rising, for rows that must know their id before they are written."""
+    if tx.dialect.name == "sqlite":
+        first = _next_id(tx, table)
+        return list(range(first, first + count))
+    sequence = func.nextval(func.pg_get_serial_sequence(table.name, "id"))
+    return sorted(tx.execute(select(sequence).select_from(func.generate_series(1, count))).scalars())
+
+
 def _next_id(tx: Transaction, table: Table) -> int:
     """The id that SQLite would give next; of a table that never gives one twice, after all it ever gave."""
     last = tx.execute(select(func.max(table.c.id))).scalar() or 0

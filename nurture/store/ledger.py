@@ -23,7 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from nurture.lead.consent import ALL_MARKETING, Declaration, wording_digest
 from nurture.lead.keyring import Keyring
 from nurture.lead.lead import LeadId
-from nurture.store.database import Transaction, insert_rows
+from nurture.store.database import Transaction, insert_rows, reserve_ids
 from nurture.store.tables import consent_ledger, consent_ledger_heads
 from nurture.store.types import instant_text
 
@@ -33,7 +33,7 @@ GUARD = "guard:"
 _GUARDS = 64
 _COMMITTED = "hmac-sha256:"
 PERSONAL = ("ip", "user_agent", "page", "evidence")
-_BOUND = tuple(c.name for c in consent_ledger.columns if c.name not in ("id", "hash"))
+_BOUND = tuple(c.name for c in consent_ledger.columns if c.name != "hash")
 _heads = consent_ledger_heads
 
 
@@ -70,12 +70,13 @@ def append(
     heads = _heads_of(tx, {e.lead for e in entries if e.lead is not None})
     before = {head.subject: _digest(head) for head in heads.values()}
     rows = []
-    for entry in entries:
+    ids = reserve_ids(tx, consent_ledger, len(entries))
+    for id_, entry in zip(ids, entries, strict=True):
         assert entry.lead is not None, "a new entry is about somebody"
         head = heads.get(entry.lead)
         if head is None:
             head = heads[entry.lead] = Head(pseudonym(), entry.lead)
-        rows.append(_next_row(head, entry, keyring))
+        rows.append(_next_row(id_, head, entry, keyring))
     insert_rows(tx, consent_ledger, rows)
     _write_heads(tx, list(heads.values()), before, keyring)
     return [row["hash"] for row in rows]
@@ -139,7 +140,8 @@ def _continue(tx: Transaction, lead: LeadId, entry: Entry, owner: LeadId | None,
     if not heads:
         return  # nothing was ever said by or about this person
     before = {head.subject: _digest(head) for head in heads}
-    rows = [_next_row(head, entry, keyring) for head in heads]
+    ids = reserve_ids(tx, consent_ledger, len(heads))
+    rows = [_next_row(id_, head, entry, keyring) for id_, head in zip(ids, heads, strict=True)]
     insert_rows(tx, consent_ledger, rows)
     for head in heads:
         head.lead = owner
@@ -216,10 +218,11 @@ def plain(value: Any) -> Any:
             return str(value).replace("\x00", "")
 
 
-def _next_row(head: Head, entry: Entry, keyring: Keyring) -> dict[str, Any]:
+def _next_row(id_: int, head: Head, entry: Entry, keyring: Keyring) -> dict[str, Any]:
     proof = entry.said.proof
     digest = wording_digest(proof.wording) if proof.wording else None
     row: dict[str, Any] = {
+        "id": id_,
         "subject": head.subject,
         "ordinal": head.entries + 1,
         "lead_id": entry.lead,

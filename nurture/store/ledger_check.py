@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import Text, exists, select, type_coerce
 
 from nurture.lead.keyring import Keyring
 from nurture.store.database import Transaction
@@ -37,20 +39,39 @@ class Tampering:
 
 def verify(tx: Transaction, keyring: Keyring) -> list[Tampering]:
     """Everything that is not as it was written; an empty list is an untouched ledger."""
-    heads: dict[str, Row] = {row["subject"]: dict(row) for row in tx.execute(select(consent_ledger_heads)).mappings()}
+    read = (_whole_head(dict(row)) for row in tx.execute(select(consent_ledger_heads)).mappings())
+    heads: dict[str, Row] = {row["subject"]: row for row in read}
     found: list[Tampering] = []
     seen: set[str] = set()
     c = consent_ledger.c
-    rows = tx.execute(
-        select(consent_ledger).order_by(c.subject, c.ordinal).execution_options(yield_per=_PAGE)
-    ).mappings()
-    for subject, entries in groupby((dict(row) for row in rows), key=lambda row: str(row["subject"])):
+    columns = [type_coerce(column, Text).label(column.name) if _is_text(tx, column) else column for column in c]
+    rows = tx.execute(select(*columns).order_by(c.subject, c.ordinal).execution_options(yield_per=_PAGE)).mappings()
+    for subject, entries in groupby((_as_written(dict(row)) for row in rows), key=lambda row: str(row["subject"])):
         seen.add(subject)
         found += _chain(subject, entries, heads.get(subject), keyring)
     for subject, head in heads.items():
         if not subject.startswith(GUARD) and subject not in seen and head["entries"]:
             found.append(Tampering(subject, None, None, head["lead_id"], "every entry of this chain was deleted"))
     return [*found, *_guards(heads, keyring), *_without_proof(tx)]
+
+
+def _is_text(tx: Transaction, column: Any) -> bool:
+    """Columns that SQLite keeps as text and would not read back once somebody wrote nonsense into them."""
+    return tx.dialect.name == "sqlite" and column.name in ("evidence", "occurred_at", "recorded_at")
+
+
+def _as_written(row: Row) -> Row:
+    """Evidence that is no JSON any more stays text: its hash is another one, and the entry is named."""
+    if isinstance(row["evidence"], str):
+        with suppress(ValueError):
+            row["evidence"] = json.loads(row["evidence"])
+    return row
+
+
+def _whole_head(head: Row) -> Row:
+    """SQLite keeps any value in any column: what is no number counts as one that no chain has."""
+    entries = head["entries"] if isinstance(head["entries"], int) else -1
+    return head | {"entries": entries, "subject": str(head["subject"]), "mac": str(head["mac"])}
 
 
 def _chain(subject: str, entries: Iterable[Row], head: Row | None, keyring: Keyring) -> Iterator[Tampering]:
@@ -61,6 +82,9 @@ def _chain(subject: str, entries: Iterable[Row], head: Row | None, keyring: Keyr
         def about(what: str, row: Row = row) -> Tampering:
             return Tampering(subject, row["ordinal"], row["id"], row["lead_id"], what)
 
+        if not isinstance(row["ordinal"], int):
+            yield about("its number was edited")
+            continue
         if row["ordinal"] != expected:
             missing = f"{expected}" if row["ordinal"] == expected + 1 else f"{expected} to {row['ordinal'] - 1}"
             yield about(f"number {missing} before it was deleted")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import DBAPIError
 
 from nurture.errors import UserError
 from nurture.lead.consent import Declaration, Proof
@@ -92,15 +93,41 @@ def _other(column: str, value: Any) -> Any:
     return f"{value}x" if column not in ("prev", "hash") else "1" * 64
 
 
-@pytest.mark.parametrize("column", [c.name for c in t.consent_ledger.columns if c.name != "id"])
+@pytest.mark.parametrize("column", [c.name for c in t.consent_ledger.columns])
 def test_c04_an_edit_of_any_column_is_found(ledger: Database, column: str) -> None:
     middle = id_of(ledger, 1, 2)
     with ledger.read() as tx:
         value = tx.execute(select(_c[column]).where(_c.id == middle)).scalar()
     run(ledger, update(t.consent_ledger).where(_c.id == middle).values({column: _other(column, value)}))
     assert found(ledger), f"an edit of '{column}' went unnoticed"
-    if column not in ("ordinal", "subject"):
+    if column not in ("id", "ordinal", "subject"):
         assert middle in [finding.entry for finding in found(ledger)]
+
+
+def _takes(db: Database, statement: str) -> bool:
+    """SQLite keeps any value in any column; PostgreSQL refuses what is not of the column's type."""
+    try:
+        with db.write() as tx:
+            tx.exec_driver_sql(statement)
+    except DBAPIError:
+        assert db.engine.dialect.name == "postgresql"
+        return False
+    return True
+
+
+@pytest.mark.parametrize("column", ["evidence", "occurred_at", "recorded_at", "ordinal", "lead_id"])
+def test_c04_nonsense_written_past_the_program_is_named_not_stumbled_over(ledger: Database, column: str) -> None:
+    middle = id_of(ledger, 1, 2)
+    if not _takes(ledger, f"UPDATE consent_ledger SET {column} = '{{x' WHERE id = {middle}"):
+        assert found(ledger) == []
+        return
+    assert middle in [finding.entry for finding in found(ledger)]
+
+
+@pytest.mark.parametrize("column", ["entries", "hash", "mac", "lead_id"])
+def test_c04_nonsense_in_a_guarded_end_is_found(ledger: Database, column: str) -> None:
+    taken = _takes(ledger, f"UPDATE consent_ledger_heads SET {column} = 'x'")
+    assert bool(found(ledger)) is taken
 
 
 def test_c04_an_edited_entry_is_named(ledger: Database) -> None:
