@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
@@ -23,19 +23,38 @@ from nurture.store.tables import metadata
 SERVER = os.environ.get("NURTURE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 
 
+def _listens(host: str, port: int) -> bool:
+    """Whether a server is there. One that is there and busy is no reason to leave a test out."""
+    try:
+        with socket.create_connection((host, port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _create(admin: Engine, name: str) -> None:
+    for attempt in range(1, 7):
+        try:
+            with admin.connect() as connection:
+                connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0"))
+                # Nothing here has to outlive the server.
+                connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
+            return
+        except OperationalError:  # too many clients at this moment, or slow to answer
+            if attempt == 6:
+                raise
+            time.sleep(attempt)
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The address of an empty PostgreSQL database that lives as long as the session."""
     url = make_url(SERVER).set(drivername="postgresql+psycopg")
-    admin = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 2})
-    name = f"nurture_{uuid.uuid4().hex[:12]}"
-    try:
-        with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template0"))
-            # Nothing here has to outlive the server.
-            connection.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
-    except OperationalError:
+    if not _listens(url.host or "127.0.0.1", url.port or 5432):
         pytest.skip("no PostgreSQL server answers at NURTURE_TEST_POSTGRES")
+    admin = create_engine(url, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 10})
+    name = f"nurture_{uuid.uuid4().hex[:12]}"
+    _create(admin, name)
     yield url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
