@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.lead.consent import State
 from nurture.lead.lead import LeadId
+from nurture.store.among import among
 from nurture.store.database import Transaction
 from nurture.store.suppressions import scopes
 from nurture.store.tables import consents, leads
@@ -60,9 +61,9 @@ _PERSON = [
 def people(tx: Transaction, lead_ids: Sequence[LeadId], *, locked: bool = False) -> dict[LeadId, Person]:
     """These leads with their consents and suppressions, in three queries. `locked`: nobody else changes the consent of
     any of them until this transaction ends."""
-    query = select(*_PERSON).where(leads.c.id.in_(sorted(set(lead_ids)))).order_by(leads.c.id)
+    query = select(*_PERSON).where(among(leads.c.id, sorted(set(lead_ids)))).order_by(leads.c.id)
     found = {row[0]: Person(*row) for row in tx.execute(query.with_for_update() if locked else query)}
-    for row in tx.execute(select(*_CONSENT).where(consents.c.lead_id.in_(list(found)))):
+    for row in tx.execute(select(*_CONSENT).where(among(consents.c.lead_id, found))):
         found[row[0]].consents[row[1]] = Consent(*row)
     by_hash = scopes(tx, [p.address_hash for p in found.values() if p.address_hash])
     for person in found.values():

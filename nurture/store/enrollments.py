@@ -14,6 +14,7 @@ from sqlalchemy import Select, bindparam, func, or_, select, update
 from nurture.errors import LostRace
 from nurture.journey.effects import End, Record
 from nurture.journey.enrollment import Enrollment
+from nurture.store.among import among
 from nurture.store.database import Transaction, insert_returning_ids, insert_rows
 from nurture.store.many import Many
 from nurture.store.scope import Scope
@@ -122,7 +123,7 @@ def entries(tx: Transaction, campaign: str, lead_ids: Sequence[int]) -> dict[int
     """Every time these leads entered the campaign, by lead (S9, S10)."""
     c = enrollments.c
     found: dict[int, list[Entry]] = defaultdict(list)
-    query = select(c.lead_id, c.key, c.entered_at, c.state).where(c.campaign == campaign, c.lead_id.in_(lead_ids))
+    query = select(c.lead_id, c.key, c.entered_at, c.state).where(c.campaign == campaign, among(c.lead_id, lead_ids))
     for lead, key, entered_at, state in tx.execute(query):
         found[lead].append(Entry(key, entered_at, state in OPEN))
     return found
@@ -131,7 +132,7 @@ def entries(tx: Transaction, campaign: str, lead_ids: Sequence[int]) -> dict[int
 def open_of(tx: Transaction, lead_ids: Sequence[int]) -> list[Enrollment]:
     """All open enrollments of these leads, by id."""
     c = enrollments.c
-    query = _select().where(c.lead_id.in_(lead_ids), c.state.in_(OPEN)).order_by(c.id)
+    query = _select().where(among(c.lead_id, lead_ids), c.state.in_(OPEN)).order_by(c.id)
     return [_read(row) for row in tx.execute(query)]
 
 
@@ -163,7 +164,7 @@ def due(tx: Transaction, scope: Scope, limit: int) -> list[Enrollment]:
 
 
 def by_ids(tx: Transaction, ids: Sequence[int]) -> list[Enrollment]:
-    return [_read(row) for row in tx.execute(_select().where(enrollments.c.id.in_(ids)).order_by(enrollments.c.id))]
+    return [_read(row) for row in tx.execute(_select().where(among(enrollments.c.id, ids)).order_by(enrollments.c.id))]
 
 
 _WRITTEN = (

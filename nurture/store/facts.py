@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, case, func, select
 from nurture.campaign.project import Project
 from nurture.journey.facts import LeadFacts
 from nurture.journey.timing import zone_name
+from nurture.store.among import among
 from nurture.store.database import Transaction
 from nurture.store.tables import accounts, enrollments, lead_stages, leads, messages
 
@@ -50,7 +51,7 @@ def load_leads(tx: Transaction, project: Project, lead_ids: Sequence[int]) -> di
         c.created_at,
         c.attributes,
         *built_in,
-    ).where(c.id.in_(lead_ids))
+    ).where(among(c.id, lead_ids))
     found: dict[int, KnownLead] = {}
     for id_, shard, zone, address_hash, account, restricted, unprofiled, created_at, attributes, *known in tx.execute(
         query
@@ -79,7 +80,7 @@ def load_leads(tx: Transaction, project: Project, lead_ids: Sequence[int]) -> di
             stages,
         )
     stood = select(lead_stages.c.lead_id, lead_stages.c.funnel, lead_stages.c.stage)
-    for lead, funnel, stage in tx.execute(stood.where(lead_stages.c.lead_id.in_(lead_ids))):
+    for lead, funnel, stage in tx.execute(stood.where(among(lead_stages.c.lead_id, lead_ids))):
         if lead in found:
             found[lead].stages[funnel] = stage
     return found
@@ -90,7 +91,7 @@ def underway(tx: Transaction, enrollment_ids: Sequence[int], *, waiting: bool = 
     are waited for, on PostgreSQL."""
     c = messages.c
     query = select(c.enrollment_id).where(
-        c.enrollment_id.in_(enrollment_ids), c.state.in_(("pending", "claimed", "sending")), c.kind == "mail"
+        among(c.enrollment_id, enrollment_ids), c.state.in_(("pending", "claimed", "sending")), c.kind == "mail"
     )
     if waiting and tx.dialect.name == "postgresql":
         query = query.order_by(c.id).with_for_update(read=True)
@@ -107,7 +108,7 @@ def nth_releases(tx: Transaction, lead_ids: Sequence[int], nth: int) -> dict[int
             func.row_number().over(partition_by=c.lead_id, order_by=(c.released_at.desc(), c.id.desc())).label("n"),
         )
         .where(
-            c.lead_id.in_(lead_ids),
+            among(c.lead_id, lead_ids),
             c.kind == "mail",
             c.service.is_(False),
             c.state.not_in(("cancelled", "failed")),

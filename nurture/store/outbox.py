@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 
+from nurture.store.among import among
 from nurture.store.database import Transaction, insert_rows
 from nurture.store.many import Many
 from nurture.store.scope import Scope
@@ -257,7 +258,7 @@ def launch(tx: Transaction, launches: Sequence[Launch], worker: str, now: dateti
         return set()
     c = messages.c
     fences = {launch.message: launch.fence for launch in launches}
-    query = select(c.id, c.fence, c.state).where(c.id.in_(list(fences)), c.state.in_(("claimed", "sending")))
+    query = select(c.id, c.fence, c.state).where(among(c.id, fences), c.state.in_(("claimed", "sending")))
     if tx.dialect.name == "postgresql":
         query = query.with_for_update()
     held = {id_: state for id_, fence, state in tx.execute(query) if fence == fences[id_]}
@@ -324,7 +325,7 @@ def settle(tx: Transaction, results: Sequence[Result]) -> list[Result]:
         return []
     c = messages.c
     by_id = {r.message: r for r in results}
-    query = select(c.id, c.fence, c.state, c.lead_id, c.kind).where(c.id.in_(list(by_id))).order_by(c.id)
+    query = select(c.id, c.fence, c.state, c.lead_id, c.kind).where(among(c.id, by_id)).order_by(c.id)
     if tx.dialect.name == "postgresql":
         query = query.with_for_update()  # its lease may be ending in another worker's transaction
     rows = tx.execute(query).all()
