@@ -218,14 +218,16 @@ def versions(as_json: JsonOption = False, project: ProjectOption = None) -> None
     import msgspec
 
     from nurture.cli.opening import opened
-    from nurture.store.versions import deployed, in_flight
+    from nurture.store.versions import current, deployed, in_flight
 
     with opened(project) as at, at.database.read() as tx:
-        found, inside = deployed(tx), in_flight(tx)
+        found, inside, everything = deployed(tx), in_flight(tx), current(tx)
+    all_paused = everything is not None and everything.paused
     rows: list[dict[str, Any]] = []
     for name, d in found.items():
         older = {v: count for (c, v), count in inside.items() if c == name and v != d.version}
-        rows.append({**msgspec.to_builtins(d), "inside": inside.get((name, d.version), 0), "inside_older": older})
+        told = {**msgspec.to_builtins(d), "paused": d.paused or all_paused}
+        rows.append({**told, "inside": inside.get((name, d.version), 0), "inside_older": older})
     if as_json:
         print_json(rows)
         return

@@ -71,10 +71,13 @@ async def _once(app: App) -> None:
 async def _run(app: App, host: str, port: int, *, work: bool, serve: bool) -> None:
     """Until a signal: the endpoint stops taking requests first, then the worker drains."""
     from nurture.serving import Endpoint
-    from nurture.worker import Worker, settle_in, signals
+    from nurture.worker import Worker, alone, settle_in, signals
 
     settle_in()
     worker = Worker(app)
+    if work:
+        with alone(app.database):
+            pass  # refused before the endpoint takes requests that nobody would react to
     endpoint = Endpoint(app, host, port) if serve else None
     with signals(worker):
         if endpoint is not None:

@@ -242,7 +242,7 @@ class Dispatch:
             enhanced=reply.enhanced,
             text=reply.text[:500],
             outcome=str(outcome.kind),
-            reason=f"{reply.code or 'no answer'} {reply.text}".strip()[:300],
+            reason=(f"{reply.code} {reply.text}" if reply.code else f"no answer: {reply.text}").strip(": ")[:300],
         )
         return outcome, self._follow(m, outcome, told, now)
 

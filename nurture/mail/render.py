@@ -93,7 +93,7 @@ class CompiledTemplate:
             values["subject"] = _written(source, values).strip()
             values["preheader"] = _written(ready.preheader, values).strip()
             from_ = _written(ready.from_, values).strip()
-            html = _written(ready.html, values)
+            html = _written(ready.html, values).lstrip()  # the front matter leaves its line ends
             text = tidy(_written(ready.text, values), derived=ready.derived)
         except Exception as error:
             raise self._failure(error, ready.variant, locale, context, zone, subject) from error
