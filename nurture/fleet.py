@@ -21,6 +21,7 @@ import structlog
 from nurture.clock import Clock, Stopwatch
 from nurture.delivery.dispatch import Dispatch
 from nurture.engine.passes import Passes
+from nurture.lead.lead import SHARDS
 from nurture.store import jobs
 from nurture.store.database import Database
 from nurture.store.jobs import Job
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 PASSES, LANES = "passes", "lanes"
-SHARDS = 64
 FEWEST = 2  # groups of shards at least, one job each
 SLOTS = 8  # equal parts of a lane's pace: as many workers can write to one provider at once
 PAGE = 250  # messages a slot takes up at once
