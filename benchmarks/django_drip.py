@@ -9,13 +9,13 @@ Run by the environment of requirements-peers.txt. `run` does what its `send_drip
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import django
+import memory
 from django.conf import settings
 
 
@@ -67,7 +67,7 @@ def run() -> dict[str, Any]:
     began, worked = time.perf_counter(), time.process_time()
     call_command("send_drips")
     took, busy = time.perf_counter() - began, time.process_time() - worked
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = memory.peak_mb()
     sent = SentDrip.objects.count()
     return {"states": {"sent": sent}, "seconds": took, "processor_s": busy, "peak_mb": peak}
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-import resource
 import sys
 import time
 from pathlib import Path
 
+import memory
 import structlog
 import uvloop
 from sqlalchemy import text
@@ -36,7 +36,7 @@ def main() -> None:
     with app.database.read() as tx:
         found = tx.execute(text("SELECT state, count(*) FROM messages GROUP BY state"))
         states = dict(tuple(row) for row in found)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = memory.peak_mb()
     print(json.dumps({"states": states, "seconds": took, "processor_s": worked, "peak_mb": peak}))
 
 
