@@ -254,7 +254,7 @@ def alone(database: Database) -> Iterator[None]:
 
 def settle_in() -> None:
     """Once, in a process that is a worker's own and has loaded its code. What stands by now stays for good, and a batch
-    makes a hundred thousand objects that are gone when it ends: walking them all, again and again, was a quarter of a
+    makes a hundred thousand objects that are gone when it ends: walking them all, again and again, was a fifth of a
     pass."""
     gc.collect()
     gc.freeze()
