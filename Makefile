@@ -57,4 +57,4 @@ lock: ## renew requirements.lock from pyproject.toml, with the newest that fits
 	rm -rf .lock
 
 clean: ## remove what was made here, the environment too
-	rm -rf $(VENV) .lock .demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .lock .demo benchmarks/.venv-peers benchmarks/results.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
