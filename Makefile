@@ -47,6 +47,7 @@ bench: $(STAMP) ## measure speed against the goals, one benchmark after another;
 docs: $(STAMP) ## write the pages of docs/reference that come from the program itself
 	$(PY) -m nurture.cli.reference docs/reference
 	$(VENV)/bin/nurture schema > docs/reference/campaign.schema.json
+	$(PY) -m tests.docs.trust
 
 lock: ## renew requirements.lock from pyproject.toml, with the newest that fits
 	$(PYTHON) -m venv .lock

@@ -1,7 +1,8 @@
 """The only reader of wall time, monotonic time and chance.
 
 Two kinds of time are kept apart. *Campaign time* (`Clock`) may be virtual or sped up: every due time, window and cap
-is measured on it. *Machine time* (`Stopwatch`, `machine_now`) is the hardware's: leases, time-outs, `Date:` headers.
+is measured on it. *Machine time* (`Stopwatch`, `machine_now`) is the hardware's: leases, time-outs, `Date:` headers
+(trust R10).
 """
 
 from __future__ import annotations

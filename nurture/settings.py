@@ -1,7 +1,8 @@
 """config.yaml as a whole: the language's part for every command, the machine's part for those that reach out.
 
 `check`, `test` and `simulate` need only the language's part (`read_language`), so no secret has to be there for them.
-What sends or serves asks for `load_settings`, which puts in every `${NAME}` and `${file:PATH}` and names the missing.
+What sends or serves asks for `load_settings`, which puts in every `${NAME}` and `${file:PATH}` and names the missing
+(trust X17).
 """
 
 from __future__ import annotations

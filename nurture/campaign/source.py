@@ -2,7 +2,7 @@
 
 Every scalar stays the text it was written as (`9:30`, `NO`, `010`, `on`); the schema gives it a type later. Built from
 the parser's events without recursion, so that no file can exhaust the stack, and bounded in size, depth and aliases
-(YAML 1.2.2; CWE-776).
+(trust X14; YAML 1.2.2).
 """
 
 from __future__ import annotations

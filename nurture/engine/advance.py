@@ -3,6 +3,7 @@
 A batch costs a constant number of queries, however many leads it holds: one for who is due, a few for facts, one
 question per version and segment, a few bulk writes. A sub-pass whose effects change what a later step reads is
 written, and the rest of the batch decided again on fresh facts (S19).
+Enrollments are moved and their messages written in the one transaction (trust R2).
 """
 
 from __future__ import annotations

@@ -133,6 +133,7 @@ class _Act:
         row = person.consents.get(topic)
         if row is None:
             return "none"
+        # Consent that has run out counts as none from its very instant, swept or not (trust C14).
         run_out = row.state == "granted" and row.expires_at is not None and row.expires_at <= self.now
         return "expired" if run_out else row.state
 

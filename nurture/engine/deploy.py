@@ -1,4 +1,4 @@
-"""Making campaigns live: versions stored under their hash with their templates, in one transaction."""
+"""Making campaigns live: versions stored under their hash with their templates, in one transaction (trust R12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A hosted form submitted: the lead, the event `form.submitted` and the ticked topics, in one transaction."""
+"""A hosted form submitted: the lead, the event `form.submitted` and the ticked topics, in one transaction.
+
+What was not ticked is not given (trust C9).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The wire gate: asked in the transaction just before MAIL FROM (campaigns.md §6).
 
 Goal and exit, consent, suppression, jurisdiction again: these cancel. The window again: a retry at night waits for the
-morning. Nothing else is asked, and what may go has its attempt row when this commits.
+morning. Nothing else is asked, and what may go has its attempt row when this commits (trust R1, R3).
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ def _answer(turn: Turn, answered: Sequence[tuple[Claimed, Result]]) -> None:
 
 
 def park(turn: Turn, failed: Mapping[int, tuple[str, datetime]]) -> None:
-    """A template of these enrollments could not be printed: they stand aside until a deploy mends it."""
+    """A template of these enrollments could not be printed: they stand aside until a deploy mends it,
+    and everybody else goes on (trust R13)."""
     found = enrollments.by_ids(turn.tx, list(failed))
     decided = [
         Decided(e, decision, failed[e.id][1])

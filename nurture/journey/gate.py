@@ -1,4 +1,5 @@
-"""The release gate: whether a mail goes into the outbox now, later, or never (campaigns.md §6)."""
+"""The release gate: whether a mail goes into the outbox now, later, or never: caps and quiet hours are
+judged at release, by one lead's campaigns together (campaigns.md §6; trust R11)."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def identifier_line(header: str, identifier: str) -> bytes:
 
 
 def list_id_line(name: str, identifier: str) -> bytes:
-    """`List-Id: Name <topic.example.com>` (RFC 2919 §3)."""
+    """`List-Id: Name <topic.example.com>` (RFC 2919 §3; trust E7)."""
     if not _LIST_ID.fullmatch(identifier):
         raise HeaderRefused("List-Id", "it must look like a domain name of at most 255 characters")
     if not name:

@@ -1,8 +1,8 @@
 """Opening a database and holding a transaction: the only place that knows how the two databases differ in this.
 
 SQLite: one file, short transactions. Its driver's defaults lose updates silently (a counter reached 51 of 200), so
-transactions are begun by us, writers with BEGIN IMMEDIATE. WAL is used from 3.51.3 on only (before it, two connections
-could corrupt a file: the WAL-reset bug); below, the file is kept with a rollback journal.
+transactions are begun by us, writers with BEGIN IMMEDIATE (trust R6). WAL is used from 3.51.3 on only (before it, two
+connections could corrupt a file: the WAL-reset bug); below, the file is kept with a rollback journal.
 PostgreSQL: psycopg, READ COMMITTED; every write that depends on what was read is guarded by the row's own value.
 """
 
@@ -113,6 +113,7 @@ def _edge() -> Iterator[None]:
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) in _OVERTAKEN:
             raise LostRace("another transaction was at the same rows") from error
+        # A server that fails over looks the same: the batch is lost, and the next look decides it anew (trust R20).
         raise StoreUnavailable(
             f"the database cannot be used now: {str(error.orig).strip()}",
             hint="nothing was changed; free the disk or start the server, then try again",

@@ -1,6 +1,6 @@
 """The outbox: everything that is to leave, its claims, its attempts and what came of them.
 
-Every write after a claim names the claim's fence: a worker whose lease has ended writes nothing.
+Every write after a claim names the claim's fence: a worker whose lease has ended writes nothing (trust R5).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The pages a mail links to: unsubscribe, double opt-in, preferences.
 
-Looking never changes anything: GET, HEAD and OPTIONS ask, POST acts (trust E4). Nothing redirects (RFC 8058 §3.1). A
-token nobody made gets the page that a real one gets (trust X7).
+Looking never changes anything: GET, HEAD and OPTIONS ask, POST acts (trust E4). Nothing redirects (RFC 8058 §3.1; trust
+E3), and leaving takes one press (trust C15). A token nobody made gets the page that a real one gets (trust X7).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class PublicRoutes:
         if request.method != "POST":
             return await self._show(request, lead, "unsubscribe", "unsubscribe", form=self._form(token))
         fields = await read_fields(request)
-        if fields == ONE_CLICK:
+        if fields == ONE_CLICK:  # of the mail's topic; the page offers the rest (trust C18)
             return await self._unsubscribed(request, lead, topic or None, message, "one_click")
         done = dict(fields or [])
         if not self._is_own(token, done):

@@ -64,7 +64,7 @@ def judge(project: Project, server: ScriptedServer, interrupted: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-async def test_r02_on_sqlite_a_killed_worker_sends_nothing_twice_and_loses_nothing(tmp_path: Path) -> None:
+async def test_r01_r02_on_sqlite_a_killed_worker_sends_nothing_twice_and_loses_nothing(tmp_path: Path) -> None:
     async with ScriptedServer({"DOT": Wait(ANSWER[1])}) as server:
         with projects.opened(tmp_path / "p", "sqlite:///nurture.db", server.port, LEADS) as project:
             judge(project, server, await play(project, 1, KILLS, LEADS))
@@ -73,7 +73,9 @@ async def test_r02_on_sqlite_a_killed_worker_sends_nothing_twice_and_loses_nothi
 @pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.timeout(1200)
-async def test_r02_on_postgresql_two_workers_send_nothing_twice_and_lose_nothing(tmp_path: Path, postgres: str) -> None:
+async def test_r01_r02_on_postgresql_two_workers_send_nothing_twice_and_lose_nothing(
+    tmp_path: Path, postgres: str
+) -> None:
     async with ScriptedServer({"DOT": Wait(ANSWER[2])}) as server:
         with projects.opened(tmp_path / "p", postgres, server.port, LEADS) as project:
             judge(project, server, await play(project, 2, KILLS, LEADS))

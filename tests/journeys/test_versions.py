@@ -31,7 +31,7 @@ def inside(db: Database, steps: str, more: str = "", config: str = "") -> Site:
 LONG = "[{send: a}, {id: rest, wait: 5d}, {send: b}]"
 
 
-def test_s33_an_enrollment_keeps_the_steps_it_entered_with(db: Database) -> None:
+def test_s33_r12_an_enrollment_keeps_the_steps_it_entered_with(db: Database) -> None:
     site = inside(db, LONG)
     site.deploy(version("[{send: a}, {id: rest, wait: 5d}, {send: c}]"), at="1d")
     site.run("5d")
@@ -129,14 +129,14 @@ def test_s33_but_never_to_before_now(db: Database) -> None:
     assert site.story().sent()[-1] == "b at 4d"
 
 
-def test_s33_a_step_done_is_not_done_again(db: Database) -> None:
+def test_s33_r12_a_step_done_is_not_done_again(db: Database) -> None:
     site = inside(db, LONG)
     site.deploy(version("[{id: rest, wait: 5d}, {send: a}, {send: b}]", MIGRATE), at="1d")
     site.run("5d")
     assert site.story().sent() == ["a at 0h", "b at 5d"]
 
 
-def test_s33_a_step_that_is_gone_needs_to_be_told_where_to_go(db: Database) -> None:
+def test_s33_r12_a_step_that_is_gone_needs_to_be_told_where_to_go(db: Database) -> None:
     site = inside(db, LONG)
     with db.read() as tx:
         old = str(tx.execute(select(table.c.version)).scalar())
