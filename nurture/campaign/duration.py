@@ -11,6 +11,7 @@ import re
 import msgspec
 
 _PART = re.compile(r"([0-9]{1,9})(mo|bd|[smhdwy])")
+_DAY, _MONTH = 86_400, 2_629_746  # seconds; of a month the mean
 _WHOLE = re.compile(r"[+-]?(?:[0-9]{1,9}(?:mo|bd|[smhdwy])){1,9}")
 
 
@@ -42,6 +43,11 @@ class Duration(msgspec.Struct, frozen=True, omit_defaults=True):
     def at_most_seconds(self) -> int:
         """An upper bound in seconds (31-day months, 25-hour days, three calendar days a working day)."""
         return self.sign * (self.months * 31 * 90_000 + (self.days + 3 * self.workdays) * 90_000 + self.seconds)
+
+    def mean_seconds(self) -> int:
+        """Its mean length, for decay, which is no matter of calendars: a day has 24 hours, a working day too, a month
+        is a twelfth of the Gregorian year of 365.2425 days."""
+        return self.sign * (self.months * _MONTH + (self.days + self.workdays) * _DAY + self.seconds)
 
     def negated(self) -> Duration:
         return msgspec.structs.replace(self, sign=-self.sign)

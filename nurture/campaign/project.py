@@ -81,6 +81,11 @@ class Score(msgspec.Struct, frozen=True, omit_defaults=True):
     at_most: float | None = None
     thresholds: tuple[Threshold, ...] = ()
 
+    @property
+    def half_life_s(self) -> float:
+        """Seconds in which the points of events halve; 0 where they do not decay."""
+        return 0.0 if self.half_life is None else float(self.half_life.mean_seconds())
+
 
 class Topic(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a lead can agree to. `title` and `wording` are by locale; the wording is the exact text agreed to."""

@@ -27,7 +27,7 @@ from nurture.lead.consent import (
     State,
     judge,
 )
-from nurture.lead.event import CONSENT_GRANTED, CONSENT_REQUESTED, CONSENT_WITHDRAWN, Happening
+from nurture.lead.event import CONSENT_GRANTED, CONSENT_REQUESTED, CONSENT_WITHDRAWN, ENROLLMENT_ENDED, Happening
 from nurture.lead.keyring import Keyring
 from nurture.lead.permission import ALL, MARKETING, TOPIC_SCOPE
 from nurture.store import consents, ledger, suppressions, withdrawing
@@ -52,13 +52,15 @@ _LASTING = ("complaint", "bounce")
 @dataclass(frozen=True)
 class ConsentRules:
     """What consent is judged by. `ends_on` maps (campaign, version) to the topic whose withdrawal ends it;
-    `lane_of` gives the delivery lane of an address."""
+    `lane_of` gives the delivery lane of an address. `tells_ends`: some condition looks at other enrollments, so that
+    the end of one is an event."""
 
     project: Project
     keyring: Keyring
     ends_on: Mapping[tuple[str, str], str] = field(default_factory=dict)
     lane_of: Callable[[str], str] = lambda _address: "other"
     confirming: Confirming = field(default_factory=Confirming)
+    tells_ends: bool = False
 
 
 class Changed(msgspec.Struct, frozen=True):
@@ -168,7 +170,11 @@ class _Act:
         if person.address_hash:
             self._suppress.append((person.address_hash, TOPIC_SCOPE + said.topic, reason))
             person.scopes[TOPIC_SCOPE + said.topic] = reason
-        withdrawing.stop(self.tx, person.id, said.topic, self.rules.ends_on, reason, self.now)
+        self._stop(person, said.topic, reason)
+
+    def _stop(self, person: Person, topic: str | None, reason: str) -> None:
+        ended = withdrawing.stop(self.tx, person.id, topic, self.rules.ends_on, reason, self.now)
+        self._events += ended_in(person.id, ended, self.rules, self.now)
 
     def _readmit(self, person: Person, topic: str) -> None:
         """The person agreed again: this topic is open; what `marketing` closed besides stays closed, topic by topic."""
@@ -212,7 +218,7 @@ class _Act:
         if person.address_hash:
             self._suppress.append((person.address_hash, MARKETING, reason))
             person.scopes[MARKETING] = reason
-        withdrawing.stop(self.tx, person.id, None, self.rules.ends_on, reason, self.now)
+        self._stop(person, None, reason)
         return Changed(state)
 
     # --- gathering ---
@@ -258,6 +264,12 @@ class _Act:
         suppressions.suppress(self.tx, self._suppress, self.now)
         self.rules.confirming.send(self.tx, self._mails, self.rules.project, self.now)
         store_events(self.tx, self._events)
+
+
+def ended_in(lead: int, campaigns: Sequence[str], rules: ConsentRules, now: datetime) -> list[Happening]:
+    """The events that say that the lead's enrollments in these campaigns have ended, where anybody listens (S30)."""
+    told = campaigns if rules.tells_ends else ()
+    return [Happening(lead, ENROLLMENT_ENDED, now, now, {"campaign": name}, source="engine") for name in told]
 
 
 def _needed(said: Declaration, spec: Topic | None, state: State) -> Action:

@@ -193,7 +193,7 @@ class Live:
     @property
     def consent_rules(self) -> ConsentRules:
         """What a change of consent is judged by now."""
-        return ConsentRules(self.project, self.keyring, self.withdrawal, provider_of)
+        return ConsentRules(self.project, self.keyring, self.withdrawal, provider_of, tells_ends=self.asks_enrollments)
 
     @property
     def withdrawal(self) -> dict[tuple[str, str], str]:

@@ -5,21 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from nurture.campaign.duration import Duration
 from nurture.campaign.project import Score
 from nurture.engine.turn import Turn
 from nurture.store import scores
 from nurture.store.scores import Standing
-
-_DAY = 86_400
-
-
-def half_life_seconds(half_life: Duration | None) -> float:
-    """Seconds in which points halve; 0 where they do not decay. Decay needs no calendar: a day is 24 hours here."""
-    if half_life is None:
-        return 0.0
-    days = half_life.months * 30.436875 + half_life.days + half_life.workdays
-    return days * _DAY + half_life.seconds
 
 
 def add_points(turn: Turn, earned: Iterable[tuple[int, str, float, datetime]]) -> None:
@@ -35,7 +24,7 @@ def add_points(turn: Turn, earned: Iterable[tuple[int, str, float, datetime]]) -
     for lead, name, points, at in earned:
         one = standing.setdefault((lead, name), Standing(lead, name, 0.0, at, []))
         spec = turn.live.project.scores.get(name, Score(name))
-        one.add(points, at, half_life_seconds(spec.half_life))
+        one.add(points, at, spec.half_life_s)
         changed[lead, name] = one
         turn.touch(lead, "score")
     scores.save(turn.tx, changed.values())

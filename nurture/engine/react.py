@@ -21,6 +21,7 @@ from nurture.store import acceptance, facts, timers
 from nurture.store.acceptance import Arrival
 from nurture.store.database import Transaction
 from nurture.store.scope import Scope
+from nurture.store.shards import lock_shards
 from nurture.store.timers import Timer
 
 BATCH = 1_000
@@ -29,7 +30,7 @@ Item = Arrival | Timer
 
 def react_batch(tx: Transaction, live: Live, scope: Scope, limit: int = BATCH) -> int:
     """Play what is new in this scope; how many items were played. 0 means that nothing is new."""
-    acceptance.hold(tx, scope)
+    lock_shards(tx, scope.shards, wait=True)
     arrived, fired = acceptance.arrivals(tx, scope, limit), timers.due(tx, scope, limit)
     # Where a page is full, what is later than its last item waits for the next page: of one lead nothing overtakes
     # what happened before it.

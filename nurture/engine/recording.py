@@ -67,6 +67,7 @@ def settle_people(tx: Transaction, resolved: Sequence[Resolved], rules: ConsentR
         for dropped in who.merged:
             said = Declaration(who.lead, "", "request", "engine", ENGINE, now, Proof(method="merge"))
             ledger.adopt(tx, who.lead, dropped, said, rules.keyring, now)
+        store_events(tx, consent.ended_in(who.lead, who.ended, rules, now))
         if who.old_address is not None:
             consent.address_changed(tx, who.lead, who.old_address, rules, now)
 

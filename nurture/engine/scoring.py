@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from nurture.campaign.condition import Condition, ScoreIs, Test
 from nurture.campaign.project import Threshold
 from nurture.engine import stages
-from nurture.engine.points import add_points, half_life_seconds
+from nurture.engine.points import add_points
 from nurture.engine.triggers import Happened
 from nurture.engine.turn import Turn
 from nurture.engine.writing import LOOK_EVERY, on_grid
@@ -87,7 +87,7 @@ def _arm_falls(turn: Turn, at: Mapping[int, datetime], standing: Mapping[tuple[i
     wanted = []
     for (lead, name), one in standing.items():
         spec = turn.live.project.scores.get(name)
-        half_life = half_life_seconds(spec.half_life) if spec is not None else 0.0
+        half_life = spec.half_life_s if spec is not None else 0.0
         levels = [t.at - t.hysteresis for t in spec.thresholds if t.name in one.above] if spec is not None else []
         if lead not in at or not half_life or not levels or max(levels) <= 0:
             continue

@@ -17,6 +17,7 @@ FORM_SUBMITTED = "form.submitted"
 CONSENT_REQUESTED = "consent.requested"
 CONSENT_GRANTED = "consent.granted"
 CONSENT_WITHDRAWN = "consent.withdrawn"
+ENROLLMENT_ENDED = "enrollment.ended"
 
 # What Segment's `page` and `screen` calls are stored as; `name` and `category` of the call become properties.
 PAGE_VIEWED = "page_viewed"

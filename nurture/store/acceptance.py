@@ -34,14 +34,6 @@ _COLUMNS = [
 ]
 
 
-def hold(tx: Transaction, scope: Scope) -> None:
-    """Until this transaction ends no other pass plays these shards: the second waits here and then finds nothing new.
-    SQLite has one writer anyway."""
-    if tx.dialect.name == "postgresql":
-        query = select(shards.c.shard).order_by(shards.c.shard).with_for_update()
-        tx.execute(query if scope.shards is None else query.where(shards.c.shard.in_(scope.shards))).all()
-
-
 def arrivals(tx: Transaction, scope: Scope, limit: int) -> list[Arrival]:
     """New events in the order they came. Uses ix_events_unseen, or ix_events_new for one shard, so that what was seen
     long ago costs nothing."""

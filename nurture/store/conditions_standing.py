@@ -7,7 +7,6 @@ from dataclasses import replace
 from sqlalchemy import Alias, and_, case, false, func, literal, not_, or_, true
 
 from nurture.campaign import condition as c
-from nurture.campaign.duration import Duration
 from nurture.store import tables as t
 from nurture.store.conditions_edges import DECAY_POLL, Crossing, Poll
 from nurture.store.conditions_frame import Context, Frame
@@ -15,7 +14,6 @@ from nurture.store.conditions_tests import NOW
 from nurture.store.conditions_values import Sql, number_column, text_of
 
 OPEN = ("waiting", "parked")
-_MONTH_DAYS = 30.436875  # of the Gregorian calendar
 
 
 def stages(frame: Frame, condition: c.InStage) -> tuple[str, ...]:
@@ -85,9 +83,9 @@ def score(frame: Frame, name: str, at: Context) -> Sql:
     dialect, s = frame.tester.dialect, frame.alias(t.lead_scores)
     mine = [s.c.lead_id == frame.lead.c.id, s.c.score == text_of(name)]
     value: Sql = s.c.value
-    if score.half_life is not None:
+    if score.half_life_s:
         seconds = dialect.seconds(s.c.at, frame.as_of())
-        value = dialect.halved(value, seconds, float(half_life_seconds(score.half_life)))
+        value = dialect.halved(value, seconds, score.half_life_s)
         frame.tester.edges.append((frame.one(func.count(), s, [*mine, s.c.value != 0]), Poll(DECAY_POLL)))
     total: Sql = func.coalesce(frame.one(func.max(value), s, mine), 0.0)
     inside = replace(at, of_enrollment=False)
@@ -157,8 +155,3 @@ def enrolled(frame: Frame, condition: c.Enrolled) -> Sql:
         other.c.state.in_(states),
         other.c.id != own,
     )
-
-
-def half_life_seconds(half_life: Duration) -> float:
-    """Decay is no matter of calendars: a day is 24 hours, a working day too, a month the mean one."""
-    return half_life.seconds + 86_400 * (half_life.days + half_life.workdays + _MONTH_DAYS * half_life.months)

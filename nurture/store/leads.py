@@ -64,6 +64,7 @@ class Resolved:
     refused: dict[str, str] = field(default_factory=dict)
     old_address: str | None = None
     merged: tuple[LeadId, ...] = ()
+    ended: tuple[str, ...] = ()  # campaigns in which a merge ended one of two enrollments
 
 
 @dataclass(eq=False, slots=True)
@@ -128,6 +129,7 @@ class _Batch:
         self._joined: list[tuple[_Person, _Person]] = []
         self._identities: dict[Key, _Person] = {}
         self._repointed: dict[Key, _Person] = {}
+        self._ended: dict[LeadId, list[str]] = {}  # by the lead that ceased to be
         self._load(calls)
 
     # --- reading ---
@@ -181,7 +183,9 @@ class _Batch:
         if merged:
             changed["merged"] = len(merged)
         was_created = len(self._new) > created
-        return lambda batch: Resolved(batch.id_of(person), was_created, changed, refused, old, merged)
+        return lambda batch: Resolved(
+            batch.id_of(person), was_created, changed, refused, old, merged, batch.ended_by(merged)
+        )
 
     def _holder(self, canonical: str) -> _Person | None:
         person = self._by_mail.get(canonical)
@@ -308,12 +312,17 @@ class _Batch:
     def write(self, project: Project, now: datetime) -> None:
         try:
             for keep, drop in self._joined:
-                merge_rows(self._tx, self.id_of(keep), self.id_of_dropped(drop), project, now)
+                gone = self.id_of_dropped(drop)
+                self._ended[gone] = merge_rows(self._tx, self.id_of(keep), gone, project, now)
             self._insert(now)
             self._update(now)
             self._write_identities()
         except IntegrityError as error:
             raise LostRace("somebody else wrote one of these leads first") from error
+
+    def ended_by(self, merged: Sequence[LeadId]) -> tuple[str, ...]:
+        """Campaigns in which joining these ended an enrollment."""
+        return tuple(campaign for gone in merged for campaign in self._ended.get(gone, ()))
 
     def id_of_dropped(self, person: _Person) -> LeadId:
         assert person.id is not None

@@ -5,7 +5,7 @@ Each table says here how it is merged. Nothing is drawn, decided or reacted to a
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Table, delete, insert, select, update
@@ -14,6 +14,8 @@ from nurture.campaign.project import Project
 from nurture.lead.consent import stricter
 from nurture.lead.lead import LeadId, shard_of
 from nurture.store.database import Transaction
+from nurture.store.scores import decayed
+from nurture.store.shards import lock_shards
 from nurture.store.tables import (
     consents,
     deals,
@@ -28,7 +30,6 @@ from nurture.store.tables import (
     leads,
     matches,
     messages,
-    shards,
     stage_moves,
     timers,
 )
@@ -36,11 +37,12 @@ from nurture.store.tables import (
 _OPEN = ("waiting", "parked")
 
 
-def merge_rows(tx: Transaction, keep: LeadId, drop: LeadId, project: Project, now: datetime) -> None:
-    """Everything of `drop` belongs to `keep` and `drop` is gone; its id still finds `keep`. The ledger is not touched
-    here: `store.ledger.adopt` writes the joining of two persons into it."""
-    _lock_shards(tx, keep, drop)
-    _enrollments(tx, keep, drop, now)
+def merge_rows(tx: Transaction, keep: LeadId, drop: LeadId, project: Project, now: datetime) -> list[str]:
+    """Everything of `drop` belongs to `keep` and `drop` is gone; its id still finds `keep`. The campaigns in which one
+    of two enrollments was ended. The ledger is not touched here: `store.ledger.adopt` writes the joining of two persons
+    into it."""
+    lock_shards(tx, sorted({shard_of(keep), shard_of(drop)}), wait=True)  # no pass works on either meanwhile
+    ended = _enrollments(tx, keep, drop, now)
     _timers(tx, keep, drop)
     for table in (events, messages):
         _repoint(tx, table, keep, drop, shard=shard_of(keep))
@@ -54,12 +56,7 @@ def merge_rows(tx: Transaction, keep: LeadId, drop: LeadId, project: Project, no
     _rights(tx, keep, drop)
     tx.execute(insert(identities).values(kind="lead", value=str(drop), lead_id=keep))
     tx.execute(delete(leads).where(leads.c.id == drop))
-
-
-def _lock_shards(tx: Transaction, keep: LeadId, drop: LeadId) -> None:
-    """No pass works on either lead meanwhile: a shard's row is locked by its passes."""
-    both = sorted({shard_of(keep), shard_of(drop)})
-    tx.execute(select(shards.c.shard).where(shards.c.shard.in_(both)).order_by(shards.c.shard).with_for_update())
+    return ended
 
 
 def _repoint(tx: Transaction, table: Table, keep: LeadId, drop: LeadId, **more: Any) -> None:
@@ -73,16 +70,19 @@ def _absent(tx: Transaction, table: Table, by: Any, keep: LeadId, drop: LeadId) 
     _repoint(tx, table, keep, drop)
 
 
-def _enrollments(tx: Transaction, keep: LeadId, drop: LeadId, now: datetime) -> None:
-    """Of two open ones with the same campaign and key the older stays; the other's mails that wait are cancelled."""
+def _enrollments(tx: Transaction, keep: LeadId, drop: LeadId, now: datetime) -> list[str]:
+    """Of two open ones with the same campaign and key the older stays; the other's mails that wait are cancelled. The
+    campaigns of those that ended."""
     c = enrollments.c
     columns = (c.id, c.lead_id, c.campaign, c.key, c.version, c.step, c.entered_at)
     query = select(*columns).where(c.lead_id.in_((keep, drop)), c.state.in_(_OPEN)).order_by(c.entered_at, c.id)
     older: set[tuple[str, str]] = set()
+    ended = []
     for row in tx.execute(query.with_for_update()).all():
         if (row.campaign, row.key) not in older:
             older.add((row.campaign, row.key))
             continue
+        ended.append(row.campaign)
         tx.execute(
             update(enrollments)
             .where(c.id == row.id)
@@ -108,6 +108,7 @@ def _enrollments(tx: Transaction, keep: LeadId, drop: LeadId, now: datetime) -> 
             )
         )
     _repoint(tx, enrollments, keep, drop, shard=shard_of(keep))
+    return ended
 
 
 def _timers(tx: Transaction, keep: LeadId, drop: LeadId) -> None:
@@ -149,19 +150,12 @@ def _scores(tx: Transaction, keep: LeadId, drop: LeadId, project: Project) -> No
         pair = sorted((row for row in rows if row.score == name), key=lambda r: r.at)
         spec = project.scores.get(name)
         latest = pair[-1].at
-        total = sum(row.value * _decay(latest - row.at, spec.half_life if spec else None) for row in pair)
+        total = sum(decayed(row.value, latest - row.at, spec.half_life_s if spec else 0.0) for row in pair)
         if spec is not None and spec.at_most is not None:
             total = min(total, spec.at_most)
         above = sorted({threshold for row in pair for threshold in row.above})
         tx.execute(delete(lead_scores).where(c.lead_id.in_((keep, drop)), c.score == name))
         tx.execute(insert(lead_scores).values(lead_id=keep, score=name, value=total, at=latest, above=above))
-
-
-def _decay(age: timedelta, half_life: Any) -> float:
-    if half_life is None or half_life.zero:
-        return 1.0
-    length = (half_life.at_least_seconds() + half_life.at_most_seconds()) / 2
-    return float(2 ** (-age.total_seconds() / length))
 
 
 def _consents(tx: Transaction, keep: LeadId, drop: LeadId) -> None:

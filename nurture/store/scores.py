@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -25,14 +25,14 @@ class Standing:
 
     def add(self, points: float, at: datetime, half_life_s: float) -> None:
         """Add points earned at that instant. A fold: the order in which they are added does not matter."""
-        if not half_life_s:
-            self.value += points
-            self.at = max(self.at, at)
-        elif at >= self.at:
-            self.value = self.value * 2 ** -((at - self.at).total_seconds() / half_life_s) + points
-            self.at = at
-        else:
-            self.value += points * 2 ** -((self.at - at).total_seconds() / half_life_s)
+        latest = max(self.at, at)
+        self.value = decayed(self.value, latest - self.at, half_life_s) + decayed(points, latest - at, half_life_s)
+        self.at = latest
+
+
+def decayed(value: float, age: timedelta, half_life_s: float) -> float:
+    """What points of this age are still worth; a half-life of 0 keeps them."""
+    return value * 2.0 ** -(age.total_seconds() / half_life_s) if half_life_s else value
 
 
 def load(tx: Transaction, lead_ids: Sequence[int]) -> dict[tuple[int, str], Standing]:

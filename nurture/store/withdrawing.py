@@ -20,9 +20,9 @@ def stop(
     ends_on: Mapping[tuple[str, str], str],
     reason: str,
     now: datetime,
-) -> tuple[int, int]:
+) -> list[str]:
     """No mail on this topic (None: no marketing) leaves any more, and enrollments that the topic's withdrawal ends are
-    ended; (mails cancelled, enrollments ended). What is on the wire goes out (S24).
+    ended; the campaigns of those. What is on the wire goes out (S24).
 
     `ends_on` maps (campaign, version) to the topic whose withdrawal ends it.
     """
@@ -30,12 +30,12 @@ def stop(
     of_topic: ColumnElement[bool] = and_(c.kind == outbox.MAIL, c.service.is_(False)) | (c.kind == outbox.CONFIRM)
     if topic is not None:
         of_topic = of_topic & (c.topic == topic)
-    cancelled = tx.execute(
+    tx.execute(
         update(messages)
         .where(c.lead_id == lead, c.state.in_(("pending", "claimed")), of_topic)
         .values(state="cancelled", reason=reason, fence=c.fence + 1, lease_until=None)
-    ).rowcount
-    return cancelled, _end(tx, lead, topic, ends_on, reason, now)
+    )
+    return _end(tx, lead, topic, ends_on, reason, now)
 
 
 def _end(
@@ -45,7 +45,7 @@ def _end(
     ends_on: Mapping[tuple[str, str], str],
     reason: str,
     now: datetime,
-) -> int:
+) -> list[str]:
     c = enrollments.c
     query = select(c.id, c.campaign, c.version, c.step).where(c.lead_id == lead, c.state.in_(("waiting", "parked")))
     leaving = {
@@ -54,7 +54,7 @@ def _end(
         if (its := ends_on.get((row.campaign, row.version))) is not None and topic in (None, its)
     }
     if not leaving:
-        return 0
+        return []
     tx.execute(
         update(enrollments)
         .where(c.id.in_(list(leaving)))
@@ -77,7 +77,7 @@ def _end(
         for id_ in leaving
     ]
     insert_rows(tx, decisions, rows)
-    return len(leaving)
+    return [row.campaign for row in leaving.values()]
 
 
 def readdress(tx: Transaction, lead: LeadId, lane: str, now: datetime) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from sqlalchemy import select
+
 from nurture.engine import privacy
 from nurture.engine.recording import record
 from nurture.engine.segment import Said
 from nurture.engine.turn import Turn
 from nurture.store import suppressions
 from nurture.store.database import Database
-from nurture.store.tables import consents, enrollments, leads, messages
+from nurture.store.tables import consents, enrollments, events, leads, messages
 from tests.journeys.world import KEYRING, Site, instant, person
 
 
@@ -262,3 +264,43 @@ def test_s29_the_lead_itself_stays_the_same(db: Database) -> None:
     with db.read() as tx:
         row = tx.execute(leads.select().where(leads.c.id == site.leads[0])).one()
     assert row.email == "new@gmail.com"
+
+
+AFTER = (
+    "campaign: after\nenter: {event: visit}\nsteps:\n"
+    "  - wait_for: {match: {not: {in_campaign: mails}}, up_to: 9d}\n  - tag: free\n"
+)
+
+
+def test_s30_an_enrollment_ended_by_a_withdrawal_wakes_who_waits_for_its_end(db: Database) -> None:
+    site = Site(db)
+    site.join(person())
+    site.deploy(campaign("[{wait: 30d}]"), AFTER)
+    site.happens("0h", "signup")
+    site.happens("0h", "visit")
+    site.run("0h")
+    site.happens("1h", "consent.withdrawn", topic="offers")
+    site.run("1h")
+    assert site.story().said("tagged") == ["tagged free at 1h"]
+
+
+def test_s30_an_enrollment_ended_by_a_merge_is_told(db: Database) -> None:
+    site = two(db, campaign("[{wait: 30d}]"), AFTER)
+    for who in (0, 1):
+        site.happens("0h", "signup", who=who)
+    site.run("0h")
+    merge(site, "1h")
+    with db.read() as tx:
+        told = tx.execute(events.select().where(events.c.name == "enrollment.ended")).mappings().all()
+    assert [(row["lead_id"], row["properties"]) for row in told] == [(site.leads[0], {"campaign": "mails"})]
+
+
+def test_s30_an_end_nobody_asks_about_is_no_event(db: Database) -> None:
+    site = Site(db)
+    site.join(person())
+    site.deploy(campaign("[{wait: 30d}]"))
+    site.happens("0h", "signup")
+    site.run("0h")
+    site.happens("1h", "consent.withdrawn", topic="offers")
+    with db.read() as tx:
+        assert "enrollment.ended" not in set(tx.execute(select(events.c.name)).scalars())

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from nurture.campaign.project import Funnel, Project, Stage
+from nurture.campaign.duration import Duration
+from nurture.campaign.project import Funnel, Project, Score, Stage
 from nurture.errors import LostRace
 from nurture.lead.keyring import Keyring
 from nurture.lead.lead import shard_of
@@ -17,6 +18,7 @@ from nurture.store import tables as t
 from nurture.store.database import Database, insert_rows
 from nurture.store.identities import find_lead, present_lead
 from nurture.store.leads import LeadCall, Resolved, upsert_leads
+from nurture.store.merging import merge_rows
 from tests.store.people import World
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -268,3 +270,16 @@ def test_two_endpoints_that_meet_the_same_people_make_each_once(db: Database) ->
     with db.read() as tx:
         [attributes] = tx.execute(select(t.leads.c.attributes).where(t.leads.c.external_id == "u45")).scalars()
     assert attributes == {"by0": 45, "by20": 45, "by40": 45}
+
+
+def test_s27_merged_points_decay_as_points_do_that_are_added(db: Database) -> None:
+    """One half-life of a month, whoever reckons with it: the older sum halves in a mean month."""
+    month = timedelta(seconds=Duration(months=1).mean_seconds())
+    world = World(db)
+    known, visit = world.lead(), world.lead()
+    world.score(known, "interest", 8, NOW - month)
+    world.score(visit, "interest", 1, NOW)
+    project = Project(scores={"interest": Score("interest", half_life=Duration(months=1))})
+    with db.write() as tx:
+        merge_rows(tx, known, visit, project, NOW)
+        assert tx.execute(select(t.lead_scores.c.value)).scalars().all() == [5.0]
