@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +15,8 @@ from nurture.delivery.dkim import OVERSIGNED, Signer, SigningKey, canonical_body
 from nurture.errors import UserError
 from nurture.mail.header import Mailbox
 from nurture.mail.message import Head, Letterhead, build
+from tests.peers.ground import need
+from tests.peers.opendkim import opendkim
 
 WHEN = datetime(2026, 3, 2, 9, 5, 7, tzinfo=UTC)
 LETTERHEAD = Letterhead(
@@ -171,34 +170,11 @@ def test_e5_headers_are_relaxed_as_the_rfc_says() -> None:
     assert canonical_field(b"B : Y\t\r\n\tZ  ") == (b"b", b"Y Z")
 
 
-@pytest.mark.skipif(shutil.which("opendkim") is None, reason="Debian's opendkim is not installed")
+@pytest.mark.peers
 @pytest.mark.parametrize("forged", [False, True])
 def test_e5_opendkim_agrees(forged: bool, rsa_key: SigningKey, tmp_path: Path) -> None:
+    need("opendkim", root=False)
     data = signed(rsa_key)
     if forged:
         data = b"List-Unsubscribe: <https://evil.example/>\r\n" + data
-    (tmp_path / "mail.eml").write_bytes(data)
-    (tmp_path / "keys").write_text(f"s1._domainkey.acme.example {rsa_key.record()}\n")
-    (tmp_path / "conf").write_text(
-        f"Mode v\nTestPublicKeys {tmp_path / 'keys'}\nSocket local:{tmp_path / 's'}\nUserID {_me()}\n"
-    )
-    ran = subprocess.run(
-        [str(shutil.which("opendkim")), "-x", str(tmp_path / "conf"), "-t", str(tmp_path / "mail.eml")],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-    said = ran.stdout + ran.stderr
-    assert ("verification (s=s1, d=acme.example" in said and "succeeded" in said) is not forged, said
-
-
-def _me() -> str:
-    import getpass
-
-    return getpass.getuser()
-
-
-def test_e5_the_record_for_dns_holds_the_public_key(ed_key: SigningKey) -> None:
-    tags = dict(part.strip().split("=", 1) for part in ed_key.record().split(";"))
-    assert (tags["v"], tags["k"], len(base64.b64decode(tags["p"]))) == ("DKIM1", "ed25519", 32)
+    assert opendkim(data, rsa_key, tmp_path) is not forged

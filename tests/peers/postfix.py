@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import pwd
 import shutil
-import socket
 import subprocess
-import tempfile
-import time
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from tests.peers.ground import Peer, free_port, mails_in, program
 
 MAIN = """
 compatibility_level = 3.6
@@ -52,6 +49,8 @@ defer unix - - n - 0 bounce
 trace unix - - n - 0 bounce
 error unix - - n - - error
 retry unix - - n - - error
+smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
 virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -61,56 +60,18 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
-def why_not() -> str | None:
-    """The reason why a private Postfix cannot be started here, or None."""
-    if shutil.which("postconf", path=os.environ.get("PATH", "") + ":/usr/sbin") is None:
-        return "postfix is not installed (.ci/install-peers does it)"
-    if os.geteuid() != 0:
-        return "a private postfix can only be started by root"
-    return None
+class Postfix(Peer):
+    """Listens on `port` while entered; `inbox()` is what it delivered to anyone @inbox.test. `more` are settings of
+    main.cf that come last and win; `{home}` in them is its folder."""
 
+    name = "postfix"
 
-class Postfix:
-    """Listens on `port` while entered; `inbox()` is what it delivered to anyone @inbox.test."""
-
-    def __init__(self, certificate: Path, key: Path) -> None:
-        self._certificate, self._key = certificate, key
+    def __init__(self, certificate: Path, key: Path, more: Mapping[str, str] | None = None) -> None:
+        self._certificate, self._key, self._more = certificate, key, more or {}
         self.port = 0
 
-    def __enter__(self) -> Self:
-        self.home = Path(tempfile.mkdtemp(prefix="postfix-"))
-        self.home.chmod(0o755)  # its daemons run as other users
-        try:
-            self._configure()
-            self._postfix("start")
-            self._wait()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._postfix("abort", check=False)
-        shutil.rmtree(self.home, ignore_errors=True)
-
-    def inbox(self, expected: int, seconds: float = 20.0) -> list[bytes]:
-        """The messages delivered, once there are as many as expected or the time is over; with LF line ends."""
-        folder, end = self.home / "inbox" / "new", time.monotonic() + seconds
-        while time.monotonic() < end and len(list(folder.glob("*"))) < expected:
-            time.sleep(0.05)
-        return [file.read_bytes() for file in sorted(folder.glob("*"))]
-
-    def log(self) -> str:
-        """Postfix's own log."""
-        file = self.home / "log"
-        return file.read_text() if file.exists() else ""
-
-    def _configure(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+    def start(self) -> None:
+        self.port = free_port()
         nobody = pwd.getpwnam("nobody")
         for name in ("etc", "queue", "data", "inbox"):
             (self.home / name).mkdir()
@@ -129,8 +90,18 @@ class Postfix:
             "key": self.home / "key.pem",
             "port": self.port,
         }
-        (self.home / "etc" / "main.cf").write_text(MAIN.format(**values))
+        more = "".join(f"{name} = {value}\n" for name, value in self._more.items())
+        (self.home / "etc" / "main.cf").write_text((MAIN + more).format(**values))
         (self.home / "etc" / "master.cf").write_text(MASTER.format(**values))
+        self._postfix("start")
+        self.await_port(self.port)
+
+    def stop(self) -> None:
+        self._postfix("abort", check=False)
+
+    def inbox(self, expected: int, seconds: float = 20.0) -> list[bytes]:
+        """The messages delivered, once there are as many as expected or the time is over."""
+        return mails_in(self.home / "inbox", expected, seconds)
 
     def _postfix(self, command: str, *, check: bool = True) -> None:
         run = subprocess.run(
@@ -142,17 +113,7 @@ class Postfix:
         if check and run.returncode != 0:
             raise RuntimeError(f"postfix {command}: {run.stdout}{run.stderr}{self.log()}")
 
-    def _wait(self) -> None:
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.05)
-        raise RuntimeError(f"postfix does not listen: {self.log()}")
-
 
 def _default(name: str) -> str:
-    command = shutil.which("postconf", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    assert command is not None
-    return subprocess.run([command, "-d", "-h", name], capture_output=True, text=True, check=True).stdout.strip()
+    command = [program("postconf"), "-d", "-h", name]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
