@@ -118,6 +118,7 @@ class Webhook(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     url: str = ""  # the template of it may hold a secret reference; the machine's settings hold the value
     timeout: Duration = Duration(seconds=10)
+    erasures: bool = False  # told of every erasure of a lead (GDPR 19)
 
 
 class Alerts(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from nurture.errors import UserError
 from nurture.folder import Folder, find_root, read_folder
 
 chosen_before: ContextVar[Path | None] = ContextVar("project", default=None)  # `--project` before the command
@@ -36,3 +38,14 @@ def print_json(value: Any) -> None:
 def counted(number: int, word: str) -> str:
     """`1 lead`, `2,000 leads`."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def named_values(pairs: Sequence[str]) -> dict[str, str]:
+    """`NAME=VALUE` options as a mapping. Raises UserError for what is none."""
+    given = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise UserError(f"'{pair}' is not NAME=VALUE")
+        given[name.strip()] = value.strip()
+    return given

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nurture.cli.console import JsonOption, ProjectOption, print_json
+from nurture.cli.console import JsonOption, ProjectOption, named_values, print_json
 from nurture.errors import NotFound, UserError
 
 if TYPE_CHECKING:
@@ -105,12 +105,7 @@ def _properties(pairs: Sequence[str], plan: Plan, project: Project) -> dict[str,
     from nurture.journey.timing import read_moment
     from nurture.lead.lead import typed_fields
 
-    given: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.strip():
-            raise UserError(f"'{pair}' is not NAME=VALUE")
-        given[name.strip()] = value.strip()
+    given: dict[str, Any] = {**named_values(pairs)}
     shapes = project.events.get(plan.enter.event, {}) if isinstance(plan.enter, EnterEvent) else {}
     unknown = [name for name in given if shapes and name not in shapes]
     if unknown:

@@ -1,4 +1,4 @@
-"""`nurture privacy export|erase|restrict|retention|ropa`: what people may ask of whoever keeps data about them."""
+"""`nurture privacy …`: what people may ask of whoever keeps data about them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nurture.cli.console import JsonOption, ProjectOption, counted, print_json, project_root
+from nurture.cli.console import JsonOption, ProjectOption, counted, named_values, print_json, project_root
 from nurture.errors import NotFound, UserError
 
 if TYPE_CHECKING:
@@ -86,6 +86,31 @@ def erase(
     )
     if done.address:
         typer.echo("the address stays suppressed by its keyed hash; files you imported from are yours to clean")
+
+
+@app.command()
+def rectify(
+    lead: LeadArgument,
+    values: Annotated[
+        list[str],
+        typer.Option("--set", metavar="NAME=VALUE", help="What is right; 'NAME=' takes a value away. May repeat."),
+    ],
+    reason: ReasonOption = None,
+    as_json: JsonOption = False,
+    project: ProjectOption = None,
+) -> None:
+    """Correct what is known of a lead, the address too (GDPR Art. 16). What they agreed to stays proven."""
+    from nurture.engine import privacy
+
+    given = {name: value or None for name, value in named_values(values).items()}
+    at = open_project(project)
+    with at.database.write() as tx:
+        found = find(tx, lead)
+        changed = privacy.rectify(tx, found, given, at.rules(), _operator(), at.clock.now(), reason)
+    if as_json:
+        print_json({"lead": found, "changed": changed})
+    else:
+        typer.echo(f"lead {found}: {', '.join(changed)} corrected" if changed else f"lead {found} was right already")
 
 
 @app.command()

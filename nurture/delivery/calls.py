@@ -23,7 +23,7 @@ from nurture.mail.outcome import next_attempt
 from nurture.mail.render import RenderFailed
 from nurture.store import letters, outbox
 from nurture.store.letters import Letters
-from nurture.store.outbox import CALL, Claimed, Launch, Result
+from nurture.store.outbox import CALL, ERASURE, Claimed, Launch, Result
 
 log = structlog.get_logger()
 
@@ -31,6 +31,7 @@ BATCH = 100
 AT_ONCE = 20
 LEASE = timedelta(minutes=2)
 FIRST, LONGEST = timedelta(seconds=10), timedelta(minutes=10)
+PATIENT = timedelta(hours=1)  # the longest pause before an erasure is told again
 
 
 @dataclass
@@ -63,7 +64,8 @@ class Calls:
         standing = sorted(name for name, c in press.live.campaigns.items() if c.stands)
         with d.database.write() as tx:
             until = machine_now() + LEASE
-            claimed = outbox.claim(tx, None, now, until, d.worker, BATCH, kinds=(CALL,), except_campaigns=standing)
+            kinds = (CALL, ERASURE)
+            claimed = outbox.claim(tx, None, now, until, d.worker, BATCH, kinds=kinds, except_campaigns=standing)
             if not claimed:
                 return None
             needed = letters.load(tx, press.live.project, claimed, now)
@@ -127,7 +129,10 @@ class Calls:
 
     def _again(self, m: Claimed, error: CallFailed) -> Result:
         now = self.dispatch.clock.now()
-        due = now + next_attempt(m.attempts + 1, FIRST, LONGEST, self.dispatch.dice.between)
+        longest = PATIENT if m.kind == ERASURE else LONGEST
+        due = now + next_attempt(m.attempts + 1, FIRST, longest, self.dispatch.dice.between)
+        if m.kind == ERASURE:  # owed until it is taken, whatever the other side says (trust C28)
+            return Result(m.id, m.fence, "pending", now, error.message, due=due)
         if error.again and (m.expires_at is None or due < m.expires_at):
             return Result(m.id, m.fence, "pending", now, error.message, due=due)
         return Result(m.id, m.fence, "failed", now, error.message)
@@ -135,7 +140,9 @@ class Calls:
     def _settle(self, press: Press, claimed: list[Claimed], results: list[Result]) -> None:
         with self.dispatch.database.write() as tx:
             turn = Turn(tx, press.live)
-            outcomes.settle(turn, {m.id: m for m in claimed}, results)
+            by_id = {m.id: m for m in claimed}
+            written = outcomes.settle(turn, by_id, results)
             turn.flush()
+            outbox.remove(tx, [r.message for r in written if r.state == "sent" and by_id[r.message].kind == ERASURE])
         counts = {state: sum(r.state == state for r in results) for state in {r.state for r in results}}
         log.info("calls.settled", **counts)

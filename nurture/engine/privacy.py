@@ -5,25 +5,31 @@ Everything here leaves a row that says who did it and when, and names nobody (tr
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 
 from nurture.campaign.duration import Duration
+from nurture.engine import erasure_calls
 from nurture.engine.confirming import request_of
 from nurture.engine.consent import ConsentRules, change
+from nurture.engine.recording import about, read_traits, settle_people
 from nurture.engine.turn import Turn
 from nurture.engine.writing import leave
 from nurture.errors import UserError
 from nurture.journey.timing import shift, zone_name
 from nurture.lead.consent import ALL_MARKETING, PROFILING, Declaration, Proof
-from nurture.lead.lead import LeadId, shard_of
+from nurture.lead.lead import BUILT_IN, LeadId, shard_of
 from nurture.lead.permission import ALL, MARKETING
 from nurture.store import enrollments, erasing, ledger, outbox, rights, suppressions
 from nurture.store.consents import Person
 from nurture.store.database import Transaction
+from nurture.store.events import store_events
+from nurture.store.leads import LeadCall, upsert_leads
 
 log = structlog.get_logger()
 
@@ -59,6 +65,7 @@ def erase(
     if address_hash is not None and suppress:
         suppressions.suppress(turn.tx, [(address_hash, MARKETING, ERASED)], now)
     suppressions.note_erased(turn.tx, lead, address_hash, erasing.created_at(turn.tx, lead), now)
+    erasure_calls.tell(turn.tx, turn.live.project, turn.live.keyring, lead, erasing.known_by(turn.tx, lead), now)
     said = Declaration(lead, ALL_MARKETING, "withdraw", "operator", actor, now, Proof(method="erasure"))
     ledger.forget(turn.tx, lead, said, turn.live.keyring, now)
     erasing.erase(turn.tx, lead)
@@ -83,6 +90,38 @@ def object_to_profiling(tx: Transaction, said: Declaration, rules: ConsentRules,
     change(tx, [said], rules, now)
     rights.set_unprofiled(tx, said.lead, said.action == "object")
     rights.note(tx, "profiling", said.actor, now, lead=said.lead, detail={"objected": said.action == "object"})
+
+
+def rectify(
+    tx: Transaction,
+    lead: LeadId,
+    traits: Mapping[str, Any],
+    rules: ConsentRules,
+    actor: str,
+    now: datetime,
+    reason: str | None,
+) -> list[str]:
+    """Correct what is known of a lead (GDPR 16): the names of the fields that are other ones now. None takes a value
+    away. What the person agreed to stays proven; for a new address it is asked for anew where it had to be (S29).
+    Raises UserError for an unknown field and for an address that cannot be, or is another lead's; nothing may be
+    committed then."""
+    if "email" in traits and not traits["email"]:
+        raise UserError("an address is replaced, not taken away", hint="'nurture privacy restrict' or 'erase' do that")
+    known = {*BUILT_IN, *rules.project.attributes, *rights.attributes_of(tx, lead)}
+    for name in traits.keys() - known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean '{near[0]}'?" if near else "fields are declared under 'attributes' in config.yaml"
+        raise UserError(f"a lead has no field '{name}'", hint=hint)
+    columns, attributes = read_traits(traits, rules.project)
+    call = LeadCall(lead=lead, columns=columns, attributes=attributes)
+    [who] = upsert_leads(tx, [call], project=rules.project, keyring=rules.keyring, now=now)
+    for name, why in who.refused.items():
+        raise UserError(f"{name}: {why}", hint="nothing was changed")
+    settle_people(tx, [who], rules, now)
+    store_events(tx, about(who, now))
+    changed = sorted(who.changed)
+    rights.note(tx, "rectify", actor, now, lead=lead, reason=checked(reason), detail={"fields": changed})
+    return changed
 
 
 def restrict(tx: Transaction, lead: LeadId, restricted: bool, actor: str, now: datetime, reason: str | None) -> bool:

@@ -109,11 +109,7 @@ def _accounts(tx: Transaction, calls: Sequence[Said], project: Project) -> dict[
 
 
 def _lead_call(one: Said, accounts: Mapping[str, Account], project: Project) -> LeadCall:
-    columns: dict[str, str | None] = {}
-    attributes: dict[str, Any] = {}
-    if one.kind == "identify":
-        columns, given = split_traits(one.traits or {})
-        attributes = typed_fields(project.attributes, given, _moment(project))
+    columns, attributes = read_traits(one.traits or {}, project) if one.kind == "identify" else ({}, {})
     return LeadCall(
         external=one.external,
         anonymous=one.anonymous,
@@ -122,6 +118,12 @@ def _lead_call(one: Said, accounts: Mapping[str, Account], project: Project) -> 
         attributes=attributes,
         account=accounts[one.group].id if one.kind == "group" and one.group else None,
     )
+
+
+def read_traits(traits: Mapping[str, Any], project: Project) -> tuple[dict[str, str | None], dict[str, Any]]:
+    """What is said of a lead as (built-in columns, attributes in their declared types)."""
+    columns, given = split_traits(traits)
+    return columns, typed_fields(project.attributes, given, _moment(project))
 
 
 def _company(one: Said, who: Resolved, accounts: Mapping[str, Account], now: datetime) -> list[Happening]:

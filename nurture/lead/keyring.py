@@ -39,6 +39,13 @@ class Keyring:
         """What calls of this webhook are signed with; its receiver knows it, and nothing else can be told from it."""
         return _derived(self._secrets[0], f"webhook {name}")
 
+    def webhook_pseudonym(self, name: str, address: str) -> str:
+        """The address as this webhook's receiver may know it again: HMAC-SHA256 of the canonical address under the
+        webhook's secret, 64 hex digits. Nobody else can try addresses against it."""
+        return hmac.new(
+            self.webhook_secret(name), canonical_address(address).encode("utf-8"), hashlib.sha256
+        ).hexdigest()
+
     def mac(self, use: str, text: str) -> str:
         """A MAC over `text` for this use only, by the first secret; 64 hex digits."""
         return _mac(self._secrets[0], use, text)

@@ -4,6 +4,7 @@ address's keyed hash where they had said no, and rows that only count."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import case, delete, select, text, update
@@ -60,6 +61,23 @@ def erase(tx: Transaction, lead: int) -> None:
 
 def address_of(tx: Transaction, lead: int) -> str | None:
     return tx.execute(select(leads.c.address_hash).where(leads.c.id == lead)).scalar()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What other systems may know a lead by."""
+
+    external_ids: list[str]
+    address: str | None
+
+
+def known_by(tx: Transaction, lead: int) -> Known:
+    """The ids that callers gave the lead, and its address."""
+    c = identities.c
+    ids = tx.execute(select(c.value).where(c.lead_id == lead, c.kind == "external").order_by(c.value)).scalars()
+    row = tx.execute(select(leads.c.external_id, leads.c.email).where(leads.c.id == lead)).first()
+    own, address = row if row is not None else (None, None)
+    return Known(sorted({*ids, *([own] if own else [])}), address)
 
 
 def created_at(tx: Transaction, lead: int) -> datetime | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
 
 from nurture.store.among import among
 from nurture.store.database import Transaction, insert_rows
@@ -20,6 +20,7 @@ from nurture.store.tables import attempts, enrollments, leads, messages
 
 MAIL, NOTICE, CONFIRM, CALL = "mail", "notice", "confirm", "call"
 RIGHT = "right"  # the link somebody asked for to see or erase their data
+ERASURE = "erasure"  # tells another system that a lead was erased; deleted once it is taken
 ENDED_ON_THE_WIRE = "the worker ended while it was on the wire"
 UNDERWAY = ("pending", "claimed", "sending")
 UNSENT = ("pending", "claimed")
@@ -393,6 +394,13 @@ def under_way(tx: Transaction, worker: str) -> list[Claimed]:
     """What this worker had on the wire or was about to put there."""
     query = select(*_CLAIMED).where(messages.c.state == "sending", messages.c.worker == worker)
     return [Claimed(*row) for row in tx.execute(query.order_by(messages.c.id))]
+
+
+def remove(tx: Transaction, message_ids: Sequence[int]) -> None:
+    """These are gone, with their attempts, as if they had never been."""
+    if message_ids:
+        tx.execute(delete(attempts).where(attempts.c.message_id.in_(message_ids)))
+        tx.execute(delete(messages).where(messages.c.id.in_(message_ids)))
 
 
 def expire(tx: Transaction, now: datetime) -> list[int]:

@@ -34,6 +34,11 @@ def set_restricted(tx: Transaction, lead: LeadId, restricted: bool) -> bool:
     return tx.execute(query.values(restricted=restricted)).rowcount == 1
 
 
+def attributes_of(tx: Transaction, lead: LeadId) -> list[str]:
+    """The names of the attributes that the lead has now, declared or not."""
+    return list(tx.execute(select(leads.c.attributes).where(leads.c.id == lead)).scalar() or {})
+
+
 def asked_since(tx: Transaction, lead: LeadId, template: str, since: datetime) -> bool:
     """Whether a mail of this kind was put into the outbox for the lead after `since`."""
     c = messages.c

@@ -282,7 +282,7 @@ class PrivacyActionRow(SQLModel, table=True):
     __tablename__ = "privacy_actions"
     id: int | None = _key()
     at: datetime = _instant()
-    what: str = _text()  # export erase restrict unrestrict rectify pause profiling retention replay
+    what: str = _text()  # export erase restrict unrestrict rectify pause unpause profiling retention replay, "asked …"
     actor: str = _text()
     lead_id: int | None = _ref(default=None)
     reason: str | None = _text(default=None)

@@ -12,8 +12,9 @@ from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBasic, HTTPBearer
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from nurture.engine import privacy
 from nurture.engine.consent import Changed, Unchanged, change
-from nurture.errors import StoreUnavailable
+from nurture.errors import LostRace, StoreUnavailable, UserError
 from nurture.lead.consent import ALL_MARKETING, Action, ConsentRefused, Declaration, Proof
 from nurture.lead.lead import LeadId
 from nurture.store.database import Transaction
@@ -79,6 +80,19 @@ class MoveIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
     stage: str = Field(min_length=1, max_length=200)
     reason: str | None = Field(None, max_length=1_000, description="needed for a move backwards")
+
+
+class RectifyIn(BaseModel):
+    """`set` has the fields that are to be other ones; null takes a value away."""
+
+    model_config = ConfigDict(extra="forbid")
+    set: dict[str, Any] = Field(min_length=1, max_length=100)
+    reason: str | None = Field(None, max_length=1_000, description="for the record; no names, no addresses")
+
+
+class Rectified(Answer):
+    success: bool = True
+    changed: list[str]
 
 
 class Done(Answer):
@@ -153,6 +167,21 @@ def create_api(services: Services, keys: Keys) -> FastAPI:
             lead = _find(tx, id)
         refusal = services.move(lead, to.stage, to.reason, _actor(key))
         return Done() if refusal is None else _problem(409, "refused", refusal)
+
+    @api.post("/v1/leads/{id}/rectify", response_model=Rectified, responses=_PROBLEMS, dependencies=schemes)
+    def rectify(id: Ref, said: RectifyIn, key: Key = Depends(needs("leads"))) -> Any:
+        """Correct what is known of a lead, the address too (GDPR 16). What they agreed to stays proven."""
+        now = services.clock.now()
+        try:
+            with services.database.write() as tx:
+                lead = _find(tx, id)
+                return Rectified(
+                    changed=privacy.rectify(tx, lead, said.set, services.rules(), _actor(key), now, said.reason)
+                )
+        except UserError as error:
+            return _problem(422, "invalid", error.message)
+        except LostRace:
+            return _problem(409, "conflict", "somebody else changed this lead at the same time; try again")
 
     @api.delete("/v1/leads/{id}", response_model=Done, responses=_PROBLEMS, dependencies=schemes)
     def erase(id: Ref, key: Key = Depends(needs("erase"))) -> Any:

@@ -136,6 +136,38 @@ def test_c28_restrict_keeps_the_lead_out_of_mails_until_lifted(live: Shop) -> No
     assert "used again" in live.out
 
 
+def test_c28_rectify_corrects_and_keeps_the_proof(live: Shop) -> None:
+    before = live.json("consent", "show", "ann")["entries"]
+    assert live.run("privacy", "rectify", "ann", "--set", "first_name=Anna", "--set", "phone=", "--reason", "t 9") == 0
+    assert "first_name corrected" in live.out
+    assert live.json("leads", "show", "ann")["attributes"]["first_name"] == "Anna"
+    assert live.json("consent", "show", "ann")["entries"] == before
+
+
+def test_c28_a_rectified_address_is_the_one_that_is_written_to(live: Shop) -> None:
+    assert live.run("privacy", "rectify", "ann", "--set", "email=anna@example.com") == 0
+    live.run("enroll", "hello", "ann")
+    live.work()
+    assert "anna@example.com" in mails(live)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("email=bob@example.com", "the address belongs to another lead"),
+        ("email=no address", "email: "),
+        ("email=", "an address is replaced, not taken away"),
+        ("frist_name=A", "did you mean 'first_name'?"),
+        ("first_name", "is not NAME=VALUE"),
+    ],
+)
+def test_c28_what_cannot_be_right_is_refused_and_nothing_changes(live: Shop, given: str, why: str) -> None:
+    before = live.json("leads", "show", "ann")
+    assert live.run("privacy", "rectify", "ann", "--set", "last_name=B", "--set", given) == 1
+    assert why in live.err
+    assert live.json("leads", "show", "ann") == before
+
+
 def test_c29_ropa_drafts_the_record_from_config(live: Shop) -> None:
     assert live.run("privacy", "ropa") == 0
     for said in (

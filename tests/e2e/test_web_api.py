@@ -87,6 +87,24 @@ async def test_a_move_goes_through_the_rules(world: Endpoint) -> None:
     assert (refused.status_code, refused.json()["message"]) == (409, "there is no stage 'moon'")
 
 
+async def test_c28_rectifying_by_api_is_kept_in_the_log_without_the_value(world: Endpoint) -> None:
+    lead = world.lead()
+    said = {"set": {"first_name": "Annabella"}, "reason": "ticket 9"}
+    answer = await world.client.post("/v1/leads/u1/rectify", json=said)
+    assert answer.json() == {"success": True, "changed": ["first_name"]}
+    [row] = world.rows("privacy_actions")
+    assert (row["what"], row["lead_id"], row["reason"], row["detail"]) == (
+        *("rectify", lead, "ticket 9"),
+        {"fields": ["first_name"]},
+    )
+
+
+@pytest.mark.parametrize("values", [{"email": "nobody"}, {"emial": "a@example.com"}, {}])
+async def test_c28_what_cannot_be_right_is_refused_by_the_api(world: Endpoint, values: dict[str, str]) -> None:
+    world.lead()
+    assert (await world.client.post("/v1/leads/u1/rectify", json={"set": values})).status_code == 422
+
+
 async def test_erasing_is_handed_on(world: Endpoint) -> None:
     lead = world.lead()
     assert (await world.client.delete("/v1/leads/u1")).status_code == 200
@@ -97,6 +115,7 @@ async def test_erasing_is_handed_on(world: Endpoint) -> None:
     ("method", "path", "scope"),
     [
         ("POST", "/v1/consents", "read"),
+        ("POST", "/v1/leads/u1/rectify", "read"),
         ("GET", "/v1/leads/u1", "ingest"),
         ("POST", "/v1/leads/u1/move", "read"),
         ("DELETE", "/v1/leads/u1", "consent"),

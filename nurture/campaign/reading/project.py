@@ -88,7 +88,9 @@ class _Builder:
             holidays=got.get("holidays", {}),
             teams=got.get("teams", {}),
             webhooks={
-                name: Webhook(name, hook["url"] or "", hook.get("timeout", Duration(seconds=10)))
+                name: Webhook(
+                    name, hook["url"] or "", hook.get("timeout", Duration(seconds=10)), bool(hook["erasures"])
+                )
                 for name, hook in hooks.items()
             },
             alerts=got.get("alerts", Alerts()),

@@ -269,6 +269,7 @@ _WEBHOOK = Record(
     {
         "url": Key(Text("an address"), "Where it is called; may be '${NAME}'.", required=True),
         "timeout": Key(Span(), "How long one call may take."),
+        "erasures": Key(Flag(), "Told of every erasure of a lead, again and again until it is taken."),
     },
 )
 _ALERTS = Record(
