@@ -248,17 +248,17 @@ def upgrade() -> None:
     )
     op.create_index("ix_events_lead_name_at", "events", ["lead_id", "name", "at", "seq"], unique=False)
     op.create_index(
-        "ix_events_unseen",
+        "ix_events_new",
         "events",
-        ["id"],
+        ["shard", "id"],
         unique=False,
         sqlite_where=sa.text("seq IS NULL"),
         postgresql_where=sa.text("seq IS NULL"),
     )
     op.create_index(
-        "ix_events_new",
+        "ix_events_unseen",
         "events",
-        ["shard", "id"],
+        ["id"],
         unique=False,
         sqlite_where=sa.text("seq IS NULL"),
         postgresql_where=sa.text("seq IS NULL"),
@@ -424,7 +424,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
         sqlite_autoincrement=True,
     )
-    op.create_index("ix_messages_lead_released", "messages", ["lead_id", "released_at"], unique=False)
     op.create_index(
         "ix_messages_due",
         "messages",
@@ -433,6 +432,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'pending'"),
         postgresql_where=sa.text("state = 'pending'"),
     )
+    op.create_index("ix_messages_lead_released", "messages", ["lead_id", "released_at"], unique=False)
     op.create_index(
         "ix_messages_leased",
         "messages",
