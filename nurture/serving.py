@@ -26,7 +26,7 @@ class Endpoint:
         self.app = app
         self.host = host
         self.port = port
-        self._ingest = app.ingest()
+        self.ingest = app.ingest()
         self._server: uvicorn.Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -38,7 +38,7 @@ class Endpoint:
             links=app.links,
             keyring=app.keyring,
             base_url=app.settings.base_url,
-            ingest=self._ingest,
+            ingest=self.ingest,
             rules=app.rules,
             move=app.move,
             erase=app.erase,
@@ -59,7 +59,7 @@ class Endpoint:
 
     async def start(self) -> None:
         """Listen; returns when requests are taken. Raises UserError where the port is taken."""
-        self._ingest.start()
+        self.ingest.start()
         config = uvicorn.Config(
             create_app(self.services(), self.hooks().routes()),
             host=self.host,
@@ -97,5 +97,5 @@ class Endpoint:
         if self._server is not None and self._task is not None:
             self._server.should_exit = True
             await self._task
-        await asyncio.to_thread(self._ingest.stop)
+        await asyncio.to_thread(self.ingest.stop)
         log.info("endpoint.stopped")

@@ -20,9 +20,9 @@ KINDS: frozenset[str] = frozenset({"identify", "track", "page", "screen", "group
 
 LONGEST_EVENT = 32 * 1024  # octets of one call
 LONGEST_BATCH = 500 * 1024  # octets of a batch, unpacked
-_LONGEST_ID = 300  # characters
+LONGEST_ID = 300  # characters
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_Id = str | int | None
+_Id = str | int | float | None
 
 
 class _Call(msgspec.Struct, rename="camel"):
@@ -133,8 +133,10 @@ def read_timestamp(text: str | None) -> datetime | None:
 
 def _problem(call: _Call, kind: str) -> str | None:
     ids = (call.user_id, call.anonymous_id, call.previous_id, call.group_id, call.message_id)
-    if any(len(str(value)) > _LONGEST_ID for value in ids if value is not None):
-        return f"an id has at most {_LONGEST_ID} characters"
+    if any(isinstance(value, float) and not value.is_integer() for value in ids):
+        return "an id is a text or a whole number"
+    if any(len(str(value)) > LONGEST_ID for value in ids if value is not None):
+        return f"an id has at most {LONGEST_ID} characters"
     if _id(call.user_id) is None and (kind == "alias" or _id(call.anonymous_id) is None):
         return "an alias needs `userId`" if kind == "alias" else "a call needs `userId` or `anonymousId`"
     match kind:
@@ -148,7 +150,9 @@ def _problem(call: _Call, kind: str) -> str | None:
 
 
 def _id(value: _Id) -> str | None:
-    return None if value is None or value == "" else str(value)
+    if value is None or value == "":
+        return None
+    return str(int(value) if isinstance(value, float) else value)  # some libraries write 5 as 5.0
 
 
 def _event(call: _Call, kind: str) -> str | None:
@@ -209,4 +213,12 @@ def _without_nul(value: Any) -> Any:
 
 
 def _plain(error: Exception) -> str:
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
+    """What is wrong with the text as JSON, or with a value in it."""
+    match error:
+        case RecursionError():
+            return "nested too deeply"
+        case msgspec.ValidationError():
+            return str(error)[:200]
+    # The decoder calls half of a surrogate pair truncated, too.
+    why = str(error).replace("Input data was truncated", "it ends too early, or within a character")
+    return f"it is not JSON: {why.removeprefix('JSON is malformed: ')[:200]}"

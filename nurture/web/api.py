@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBasic, HTTPBearer
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from nurture.engine import privacy
 from nurture.engine.consent import Changed, Unchanged, change
@@ -22,6 +23,8 @@ from nurture.store.identities import find_lead
 from nurture.store.keys import Key
 from nurture.store.profile import read_profile
 from nurture.web.access import Keys, Refused
+from nurture.web.bodies import LONGEST_BODY, BodyLimit
+from nurture.web.description import describe
 from nurture.web.services import Services
 
 _ACTIONS: dict[str, Action] = {
@@ -122,13 +125,18 @@ class LeadOut(BaseModel):
 
 
 Ref = Annotated[str, Path(min_length=1, max_length=300, description="an external id, an id or an address")]
-_PROBLEMS: dict[int | str, dict[str, Any]] = {code: {"model": Problem} for code in (400, 401, 403, 404, 409, 422, 503)}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Problem} for code in (400, 401, 403, 404, 409, 413, 422, 503)
+}
 
 
 def create_api(services: Services, keys: Keys) -> FastAPI:
     """The REST part as an app of its own."""
     api = FastAPI(title="nurture", version=services.version, docs_url=None, redoc_url=None, redirect_slashes=False)
     _add_problems(api)
+    api.add_middleware(BodyLimit, most=LONGEST_BODY)
+    described = api.openapi
+    api.openapi = lambda: api.openapi_schema or describe(described())  # type: ignore[method-assign]
 
     def needs(scope: str) -> Callable[[Request], Awaitable[Key]]:
         async def check(request: Request) -> Key:
@@ -254,5 +262,18 @@ def _add_problems(api: FastAPI) -> None:
     async def invalid(_request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:]) or "body"
+        if first["type"] == "json_invalid":
+            return _problem(
+                400, "invalid", f"the body is not JSON: {first['ctx']['error']}, at character {first['loc'][1]}"
+            )
+        if first["loc"] == ("body",):
+            message = "the body is missing" if first["type"] == "missing" else "the body is not a JSON object"
+            return _problem(422, "invalid", f"{message}; send one with Content-Type: application/json")
+        where = ".".join(str(part) for part in first["loc"][1:])
         return _problem(422, "invalid", f"{where}: {first['msg']}")
+
+    @api.exception_handler(HTTPException)
+    async def unreadable(_request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        message = "the body is not JSON in UTF-8, or nested too deeply" if error.status_code == 400 else error.detail
+        return _problem(error.status_code, "invalid", message)

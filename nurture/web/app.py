@@ -22,6 +22,7 @@ from nurture.web.forms import FormRoutes
 from nurture.web.health import HealthRoutes
 from nurture.web.ingest import IngestRoutes
 from nurture.web.live import LiveRules
+from nurture.web.methods import Methods
 from nurture.web.page import Pages
 from nurture.web.personal import Personal
 from nurture.web.public import PublicRoutes
@@ -48,6 +49,7 @@ def create_app(services: Services, more: Sequence[BaseRoute] = ()) -> Starlette:
     ]
     app = Starlette(routes=routes, exception_handlers=handlers)
     app.router.redirect_slashes = False
+    app.add_middleware(Methods, routes=routes)
     app.add_middleware(BasePath, path=urlsplit(services.base_url).path)
     return app
 

@@ -19,7 +19,7 @@ from nurture.lead.lead import BUILT_IN, LeadId
 from nurture.mail.links import Purpose
 from nurture.store.identities import present_lead
 from nurture.web.access import client_address, network_of
-from nurture.web.bodies import LONGEST_FORM, Unpackable, read_body, read_fields
+from nurture.web.bodies import LONGEST_FORM, TooLarge, Unpackable, read_body, read_fields
 from nurture.web.page import Pages, by_locale, topic_words
 from nurture.web.personal import NOBODY, Personal
 from nurture.web.public import METHODS, answered
@@ -72,7 +72,8 @@ class FormRoutes:
         is_json = request.headers.get("content-type", "").startswith("application/json")
         given = await (_json_fields(request) if is_json else _form_fields(request))
         if given is None:
-            return self._answer(language, "refused", is_json, status=400)
+            words = f"the body is not a JSON object of at most {LONGEST_FORM // 1024} KB" if is_json else ""
+            return self._answer(language, "refused", is_json, status=400, message=words)
         fields, topics = given
         ip = client_address(request, self._services.trusted_proxies)
         if not self._throttle.allows(network_of(ip)):
@@ -155,12 +156,13 @@ class FormRoutes:
         status: int = 200,
         headers: dict[str, str] | None = None,
         notes: tuple[str, ...] = (),
+        message: str = "",
     ) -> Response:
         if is_json:
             texts = self._pages.texts(language, page)
             body: dict[str, Any] = {"success": status < 400}
             if status >= 400:
-                body["message"] = texts.get("bad_email", texts.get("title", ""))
+                body["message"] = message or texts.get("bad_email", texts.get("title", ""))
             return Response(msgspec.json.encode(body), status, headers, "application/json")
         return self._pages.show(self._services.project, language, page, status=status, headers=headers, notes=notes)
 
@@ -176,7 +178,7 @@ async def _form_fields(request: Request) -> tuple[dict[str, Any], list[str]] | N
 async def _json_fields(request: Request) -> tuple[dict[str, Any], list[str]] | None:
     try:
         said = msgspec.json.decode(await read_body(request, LONGEST_FORM), type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Unpackable):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Unpackable, TooLarge):
         return None
     topics = said.pop("topics", [])
     fields = {

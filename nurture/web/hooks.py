@@ -31,13 +31,13 @@ from nurture.mail.report import Kind, Notice
 from nurture.store.database import Database
 from nurture.store.events import EventKey, accept_keys
 from nurture.web.access import client_address
-from nurture.web.bodies import TooLarge, Unpackable, read_body
+from nurture.web.bodies import LONGEST_BODY, TooLarge, Unpackable, read_body
 from nurture.web.providers import READERS, Posted
 from nurture.web.providers.posted import NoLogin, Unavailable, Unreadable, Unverified
 
 log = structlog.get_logger()
 
-LONGEST = 2 * 1024 * 1024  # octets; SendGrid posts batches of up to 0.8 MB
+LONGEST = LONGEST_BODY  # SendGrid posts batches of up to 0.8 MB
 _LONGEST_DOCUMENT = 64 * 1024  # octets of a certificate
 _PATIENCE = 5.0  # seconds a provider's document is waited for
 # Openings and clicks are counted by our own links, with consent (trust C20); nothing of these is kept.

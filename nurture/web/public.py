@@ -32,7 +32,7 @@ from nurture.web.services import Services
 ONE_CLICK = [("List-Unsubscribe", "One-Click")]
 FORM_USE = "page form"
 ASKED: Mapping[str, Asked] = {"data": "data", "erase": "erase"}
-METHODS = ["GET", "POST", "OPTIONS"]  # HEAD comes with GET
+METHODS = ["GET", "POST"]  # HEAD comes with GET, OPTIONS is answered by web.methods
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -264,11 +264,9 @@ class PublicRoutes:
 
 
 def answered(services: Services, pages: Pages, handler: Handler) -> Handler:
-    """`handler` with an answer for OPTIONS, for bodies too large, and for a database that cannot be used now."""
+    """`handler` with an answer for bodies too large, and for a database that cannot be used now."""
 
     async def handle(request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": "GET, HEAD, POST, OPTIONS"})
         try:
             return await handler(request)
         except TooLarge:

@@ -26,7 +26,6 @@ from nurture.web.services import Services
 
 _PICTURE = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")  # a clear point, GIF
 _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
-_METHODS = ["GET", "OPTIONS"]  # HEAD comes with GET
 
 
 class TrackingRoutes:
@@ -39,8 +38,8 @@ class TrackingRoutes:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/r/{token}", answered(self._services, self._pages, self._follow), methods=_METHODS),
-            Route("/o/{token}", answered(self._services, self._pages, self._opened), methods=_METHODS),
+            Route("/r/{token}", answered(self._services, self._pages, self._follow), methods=["GET"]),
+            Route("/o/{token}", answered(self._services, self._pages, self._opened), methods=["GET"]),
         ]
 
     async def _follow(self, request: Request) -> Response:

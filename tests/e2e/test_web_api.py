@@ -139,6 +139,49 @@ async def test_a_wrong_body_says_what_is_wrong(world: Endpoint) -> None:
     assert "state" in answer.json()["message"]
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"lead": }', "the body is not JSON: Expecting value, at character 9"),
+        (b"\xff", "the body is not JSON in UTF-8, or nested too deeply"),
+        (b"[" * 90_000, "the body is not JSON in UTF-8, or nested too deeply"),
+        (b"[]", "the body is not a JSON object; send one with Content-Type: application/json"),
+        (b"", "the body is missing; send one with Content-Type: application/json"),
+    ],
+)
+async def test_a_body_that_is_no_json_is_told_in_plain_words(world: Endpoint, content: bytes, message: str) -> None:
+    answer = await world.client.post("/v1/consents", content=content, headers={"Content-Type": "application/json"})
+    assert answer.json() == {"success": False, "code": "invalid", "message": message}
+
+
+async def test_x20_a_body_of_more_than_a_megabyte_is_refused(world: Endpoint) -> None:
+    async def without_end() -> AsyncIterator[bytes]:
+        while True:
+            yield b" " * 65536
+
+    for content in (b"x" * 1_100_000, without_end()):
+        answer = await world.client.post("/v1/consents", content=content, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()["message"]) == (413, "a body has at most 1024 KB")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/track", "POST"),
+        ("/v1/leads/u1", "DELETE, GET"),
+        ("/healthz", "GET, HEAD"),
+        ("/u/x", "GET, HEAD, POST"),
+        ("/r/x", "GET, HEAD"),
+        ("/f/guide", "GET, HEAD, POST"),
+    ],
+)
+async def test_x20_only_the_methods_of_an_address_are_taken(world: Endpoint, path: str, methods: str) -> None:
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "PROPFIND"} - set(methods.split(", ")):
+        answer = await world.client.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+    assert (await world.client.options(path)).headers["allow"] == methods
+
+
 async def test_the_description_names_every_route(world: Endpoint) -> None:
     described = (await world.client.get("/openapi.json")).json()
     assert {"/v1/consents", "/v1/leads/{id}", "/v1/leads/{id}/move"} <= set(described["paths"])
