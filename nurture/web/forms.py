@@ -72,8 +72,8 @@ class FormRoutes:
         is_json = request.headers.get("content-type", "").startswith("application/json")
         given = await (_json_fields(request) if is_json else _form_fields(request))
         if given is None:
-            words = f"the body is not a JSON object of at most {LONGEST_FORM // 1024} KB" if is_json else ""
-            return self._answer(language, "refused", is_json, status=400, message=words)
+            why = f"the body is not a JSON object of at most {LONGEST_FORM // 1024} KB" if is_json else ""
+            return self._answer(language, "refused", is_json, status=400, message=why)
         fields, topics = given
         ip = client_address(request, self._services.trusted_proxies)
         if not self._throttle.allows(network_of(ip)):
