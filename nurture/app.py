@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
@@ -23,7 +23,7 @@ from nurture.delivery.pacing import Lanes, Pace
 from nurture.delivery.returns import Returns
 from nurture.delivery.smtp import SmtpOptions, SmtpTransport
 from nurture.delivery.transport import Transport
-from nurture.engine import guard, privacy, restoring, stages
+from nurture.engine import guard, privacy, restoring, retention, stages
 from nurture.engine.consent import ConsentRules
 from nurture.engine.exporting import Processing
 from nurture.engine.feedback import Feedback
@@ -186,6 +186,13 @@ class App:
         live = self.live()
         if live is not None:
             guard.run(self.database, live, self.clock.now())
+
+    def retain(self, stopping: Callable[[], bool] = lambda: False) -> bool:
+        """Take away, once a night, what was kept long enough (trust C26); whether this was the time."""
+        live = self.live()
+        limits = retention_of(self.settings.privacy.retention)
+        now = self.clock.now()
+        return live is not None and retention.nightly(self.database, live, self.keyring, limits, now, stopping)
 
     def _own_outcomes(self) -> str:
         path = self.settings.root / "outcomes.toml"

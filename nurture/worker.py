@@ -46,6 +46,7 @@ class Rhythm:
     calls: float = 0.5
     jobs: float = 0.5
     upkeep: float = 15.0
+    retention: float = 600.0
 
 
 @dataclass
@@ -68,6 +69,7 @@ class Worker:
         self._working = asyncio.Lock()
         self._sending = asyncio.Lock()
         self._calling = asyncio.Lock()
+        self._retaining = asyncio.Lock()
         self._calls: Calls | None = None
         self._dispatch: Dispatch | None = None
 
@@ -126,7 +128,12 @@ class Worker:
         are finished."""
         scheduler = AsyncIOScheduler(timezone="UTC")
         options = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None, "next_run_time": machine_now()}
-        for tick, seconds in (*ticks, (self._call, self.rhythm.calls), (self._upkeep, self.rhythm.upkeep)):
+        always = (
+            (self._call, self.rhythm.calls),
+            (self._upkeep, self.rhythm.upkeep),
+            (self._retain, self.rhythm.retention),
+        )
+        for tick, seconds in (*ticks, *always):
             scheduler.add_job(tick, "interval", seconds=seconds, **options)
         scheduler.start()
         log.info("worker.started", worker=self.name)
@@ -136,7 +143,7 @@ class Worker:
             # Even shutdown(wait=False) cancels coroutines that run: they are awaited first (trust R8).
             scheduler.pause()
             await self._hang_up()
-            async with self._working, self._sending, self._calling:
+            async with self._working, self._sending, self._calling, self._retaining:
                 scheduler.shutdown(wait=False)
 
     async def once(self) -> int:
@@ -219,6 +226,14 @@ class Worker:
             self._rounds += 1
             if self._rounds % GUARD_EVERY == 1:
                 await asyncio.to_thread(self.app.guard)
+
+    async def _retain(self) -> None:
+        """Beside the upkeep: a night with much to take away must not keep the heartbeat waiting."""
+        if self._stop.is_set() or self._retaining.locked():
+            return
+        async with self._retaining:
+            with self._guarded("retention"):
+                await asyncio.to_thread(self.app.retain, self._stop.is_set)
 
     @contextmanager
     def _guarded(self, what: str) -> Iterator[None]:

@@ -1,4 +1,5 @@
-"""Keeping no longer than said: one run over every kind that has a limit, or only its count (trust C26).
+"""Keeping no longer than said: one run over every kind that has a limit, or only its count (trust C26). A worker makes
+one each night.
 
 | kind | what goes |
 |---|---|
@@ -7,7 +8,7 @@
 | messages | texts of mails that are done; that they went out stays |
 | attempts | what servers answered |
 | pending | people who never confirmed, and are here for nothing else; 30 days if not set |
-| visits | network address and browser in the consent ledger; its proof stays whole |
+| visits | network address and browser in the consent ledger; its proof stays whole; six months if not set |
 | leads | people of whom nothing was heard |
 | imports | how far an import had come |
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 import msgspec
 
@@ -24,13 +25,16 @@ from nurture.campaign.duration import Duration
 from nurture.engine import privacy
 from nurture.engine.live import Live
 from nurture.engine.turn import Turn
-from nurture.journey.timing import shift
+from nurture.journey.timing import local, shift
 from nurture.lead.keyring import Keyring
 from nurture.store import ledger, retention, rights
 from nurture.store.database import Database
+from nurture.store.erasing import scrub
 
-PENDING = Duration(days=30)
+UNLESS_WRITTEN: Mapping[str, Duration] = {"pending": Duration(days=30), "visits": Duration(months=6)}
+NIGHT = timedelta(hours=3)  # after midnight where the project is: the fewest mails are under way
 ACTOR = "retention"
+BEGUN = "retention begun"
 # People first: judged by what is still there, and what goes with them is not counted twice.
 KINDS = ("pending", "leads", "events", "decisions", "messages", "attempts", "imports", "visits")
 _PEOPLE: Mapping[str, Callable[[datetime], retention.Going]] = {
@@ -50,8 +54,36 @@ class Kept:
 
 
 def retention_of(written: Mapping[str, Duration]) -> dict[str, Duration]:
-    """The limits of config.yaml; requests nobody confirmed go after 30 days where nothing is written."""
-    return {"pending": PENDING, **written}
+    """The limits of config.yaml, with those that hold where nothing is written."""
+    return {**UNLESS_WRITTEN, **written}
+
+
+def nightly(
+    database: Database,
+    live: Live,
+    keyring: Keyring,
+    limits: Mapping[str, Duration],
+    now: datetime,
+    stopping: Callable[[], bool] = lambda: False,
+) -> bool:
+    """The run of this night, where no worker has begun it yet; whether this one did. On SQLite the file is then written
+    anew where somebody was erased since the run before, so that nothing of them is left in it. A run that is stopped,
+    or dies, is made good by the next night's."""
+    zone = live.project.zone
+    with database.write() as tx:
+        last = rights.last(tx, BEGUN, alone=True)
+        if last is not None and _night(last, zone) == _night(now, zone):
+            return False
+        erased = last is None or rights.last(tx, "erase", after=last) is not None
+        rights.note(tx, BEGUN, ACTOR, now)
+    found = run(database, live, keyring, limits, zone, now, dry=False, stopping=stopping)
+    if (erased or any(kept.count for kept in found if kept.kind in _PEOPLE)) and not stopping():
+        scrub(database)
+    return True
+
+
+def _night(instant: datetime, zone: str) -> date:
+    return (local(instant, zone) - NIGHT).date()
 
 
 def run(
@@ -63,10 +95,11 @@ def run(
     now: datetime,
     *,
     dry: bool,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> list[Kept]:
     """Take away, or with `dry` only count, what was kept long enough. `live` is needed for taking people out; None
-    before the first deploy, when nobody is."""
-    work = _Work(database, live, keyring, now)
+    before the first deploy, when nobody is. Ends early, between two pages, once `stopping`."""
+    work = _Work(database, live, keyring, now, stopping)
     cuts = {kind: shift(now, limit.negated(), zone) for kind, limit in limits.items()}
     found = []
     for kind in KINDS:
@@ -85,6 +118,7 @@ class _Work:
     live: Live | None
     keyring: Keyring
     now: datetime
+    stopping: Callable[[], bool]
     going: list[retention.Going] = field(default_factory=list)  # people who would go, in a dry run
 
     def count(self, kind: str, before: datetime) -> int:
@@ -102,7 +136,7 @@ class _Work:
         if kind in _PEOPLE:
             return self._people(_PEOPLE[kind](before), suppress=kind == "leads")
         done = 0
-        while True:
+        while not self.stopping():
             with self.database.write() as tx:
                 if kind == "visits":
                     taken = ledger.forget_visits(tx, before, self.keyring)
@@ -110,12 +144,13 @@ class _Work:
                     taken = retention.take(tx, kind, before)
             done += taken
             if not taken:
-                return done
+                break
+        return done
 
     def _people(self, going: retention.Going, *, suppress: bool) -> int:
         """A page a transaction, walking up the ids."""
         after = done = 0
-        while self.live is not None:
+        while self.live is not None and not self.stopping():
             with self.database.write() as tx:
                 page = retention.page_of(tx, going, after)
                 for lead in page:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 
 from nurture.lead.lead import LeadId
 from nurture.store.database import Transaction
 from nurture.store.outbox import RIGHT
-from nurture.store.tables import lead_scores, leads, messages, privacy_actions, timers
+from nurture.store.tables import deployment, lead_scores, leads, messages, privacy_actions, timers
 
 
 def set_pause(tx: Transaction, lead: LeadId, until: datetime | None) -> None:
@@ -44,6 +44,17 @@ def asked_since(tx: Transaction, lead: LeadId, template: str, since: datetime) -
     c = messages.c
     found = exists().where(c.lead_id == lead, c.kind == RIGHT, c.template == template, c.released_at > since)
     return bool(tx.execute(select(found)).scalar())
+
+
+def last(tx: Transaction, what: str, *, after: datetime | None = None, alone: bool = False) -> datetime | None:
+    """When somebody last did this, after that instant; None where nobody did. `alone`: until this transaction ends no
+    other asks so, and two do not both find that it is their turn."""
+    if alone and tx.dialect.name == "postgresql":
+        tx.execute(select(deployment.c.id).with_for_update())  # a row that is always there; a deploy waits an instant
+    c = privacy_actions.c
+    query = select(func.max(c.at)).where(c.what == what)
+    found: datetime | None = tx.execute(query if after is None else query.where(c.at > after)).scalar()
+    return found
 
 
 def note(

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from nurture.app import open_app
+from nurture.app import App, open_app
 from nurture.engine.consent import change
 from nurture.lead.consent import Action, Declaration, Proof
 from nurture.store.identities import find_lead
+from nurture.worker import Worker
 from tests.e2e.commands import CONFIG, MAIL, Shop
 
 PRIVACY = """\
@@ -125,6 +126,22 @@ def test_c26_retention_counts_dry_what_it_then_takes(live: Shop) -> None:
     assert [(kept["kind"], kept["kept"]) for kept in dry] == [("pending", "30d"), ("events", "90d"), ("visits", "30d")]
     wet = live.json("privacy", "retention")
     assert [kept["count"] for kept in dry] == [kept["count"] for kept in wet]
+
+
+async def test_c26_a_workers_night_leaves_nothing_of_who_was_erased_in_the_files(live: Shop) -> None:
+    app = open_app(live.root)
+    lead = find(app, "ann@example.com")
+    app.erase(lead, "operator")
+    await Worker(app, shared=False)._retain()
+    app.database.close()
+    assert files_with(live, "ann@example.com") == []
+
+
+def find(app: App, ref: str) -> int:
+    with app.database.read() as tx:
+        found = find_lead(tx, ref)
+    assert found is not None
+    return found
 
 
 def test_c28_restrict_keeps_the_lead_out_of_mails_until_lifted(live: Shop) -> None:

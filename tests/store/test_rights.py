@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -533,9 +534,9 @@ def test_c26_who_never_confirmed_goes_after_thirty_days_and_may_come_again(db: D
     with db.write() as tx:
         tx.execute(update(t.messages).values(state="sent"))
     later, limits = NOW + timedelta(days=31), retention.retention_of({})
-    assert keep(db, live, limits, NOW + timedelta(days=29), dry=True) == {"pending": 0}
-    assert keep(db, live, limits, later, dry=True) == {"pending": 1}
-    assert keep(db, live, limits, later, dry=False) == {"pending": 1}
+    assert keep(db, live, limits, NOW + timedelta(days=29), dry=True)["pending"] == 0
+    assert keep(db, live, limits, later, dry=True)["pending"] == 1
+    assert keep(db, live, limits, later, dry=False)["pending"] == 1
     assert MARK not in dump(db)
     with db.read() as tx:
         assert suppressions.all_rows(tx) == {}
@@ -544,7 +545,41 @@ def test_c26_who_never_confirmed_goes_after_thirty_days_and_may_come_again(db: D
 def test_c26_who_confirmed_stays(db: Database, live: Live) -> None:
     lead = join(db)
     say(db, lead, "grant", "offers")
-    assert keep(db, live, retention.retention_of({}), NOW + timedelta(days=400), dry=True) == {"pending": 0}
+    assert keep(db, live, retention.retention_of({}), NOW + timedelta(days=400), dry=True)["pending"] == 0
+
+
+def test_c26_network_addresses_go_after_six_months_where_nothing_is_written(db: Database, live: Live) -> None:
+    say(db, join(db), "grant", "offers", ip="192.0.2.77")
+    kept = retention.retention_of({})
+    assert keep(db, live, kept, NOW + timedelta(days=183), dry=False)["visits"] == 0
+    assert keep(db, live, kept, NOW + timedelta(days=185), dry=False)["visits"] == 1
+    assert "192.0.2.77" not in dump(db)
+
+
+def tonight(db: Database, live: Live, at: datetime) -> bool:
+    return retention.nightly(db, live, KEYRING, {"visits": Duration(days=30)}, at)
+
+
+def test_c26_retention_runs_once_a_night_whoever_asks(db: Database, live: Live) -> None:
+    """The night is over at three: 2 March 23:00 and 3 March 02:59 are one, 03:00 is the next."""
+    evening = NOW.replace(hour=23)
+    with ThreadPoolExecutor(4) as workers:
+        ran = list(workers.map(lambda _: tonight(db, live, evening), range(4)))
+    assert sorted(ran) == [False, False, False, True]
+    later = [timedelta(hours=3, minutes=59), timedelta(hours=4)]
+    assert [tonight(db, live, evening + more) for more in later] == [False, True]
+
+
+def test_c26_the_nightly_run_takes_what_is_too_old(db: Database, live: Live) -> None:
+    say(db, join(db), "grant", "offers", ip="192.0.2.77")
+    tonight(db, live, NOW + timedelta(days=31))
+    assert "192.0.2.77" not in dump(db)
+
+
+def test_c26_a_run_that_is_to_stop_takes_no_further_page(db: Database, live: Live) -> None:
+    say(db, join(db), "grant", "offers", ip="192.0.2.77")
+    retention.nightly(db, live, KEYRING, {"visits": Duration(days=30)}, NOW + timedelta(days=31), lambda: True)
+    assert "192.0.2.77" in dump(db)
 
 
 def test_c26_people_out_of_touch_go_and_their_rows_are_not_counted_twice(db: Database, live: Live) -> None:
