@@ -27,13 +27,13 @@ UNPLAYED = "its campaign has errors, so it was not played"
 
 @dataclass
 class _Played:
-    """`verdicts` stand beside their tests; None where the campaign has errors."""
+    """`verdicts` stand beside their tests, None where the campaign has errors; `took` in seconds likewise."""
 
     project: Project
     campaigns: Campaigns
     problems: list[Problem]
     verdicts: list[tuple[CampaignTest, Verdict | None]] = field(default_factory=list)
-    seconds: float = 0.0
+    took: list[float] = field(default_factory=list)
 
     @property
     def failed(self) -> int:
@@ -47,6 +47,9 @@ def run_tests(
     coverage: Annotated[
         bool, typer.Option("--coverage", help="Also say which steps and branches no test reaches.")
     ] = False,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", metavar="FILE.xml", help="Also write JUnit XML there, for CI.")
+    ] = None,
     as_json: JsonOption = False,
     project: ProjectOption = None,
 ) -> None:
@@ -58,6 +61,8 @@ def run_tests(
     for problem in read.problems:
         typer.echo(str(problem), err=True)
     _play(read, chosen, quiet=as_json)
+    if junit is not None:
+        _write_junit(read, junit)
     if as_json:
         print_json([_json(test, verdict) for test, verdict in read.verdicts])
     else:
@@ -95,11 +100,11 @@ def _play(read: _Played, tests: Sequence[CampaignTest], *, quiet: bool) -> None:
     from nurture.clock import Stopwatch
     from nurture.engine.trial import run
 
-    watch = Stopwatch()
     for one in _watched(tests, quiet=quiet):
+        watch = Stopwatch()
         plan = read.campaigns.plans.get(one.campaign)
         read.verdicts.append((one, run(read.project, plan, one) if plan is not None else None))
-    read.seconds = watch.seconds()
+        read.took.append(watch.seconds())
 
 
 def _watched(tests: Sequence[CampaignTest], *, quiet: bool) -> Iterator[CampaignTest]:
@@ -113,8 +118,25 @@ def _watched(tests: Sequence[CampaignTest], *, quiet: bool) -> Iterator[Campaign
     yield from track(tests, description="playing", console=console, transient=True)
 
 
+def _differences(verdict: Verdict | None) -> tuple[str, ...]:
+    return (UNPLAYED,) if verdict is None else verdict.differences
+
+
+def _write_junit(read: _Played, file: Path) -> None:
+    from nurture.cli.junit import Case, junit
+
+    cases = [
+        Case(test.campaign, test.name, test.mark.file, test.mark.line, seconds, _differences(verdict))
+        for (test, verdict), seconds in zip(read.verdicts, read.took, strict=True)
+    ]
+    try:
+        file.write_bytes(junit(cases))
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror}") from error
+
+
 def _json(test: CampaignTest, verdict: Verdict | None) -> dict[str, Any]:
-    differences = (UNPLAYED,) if verdict is None else verdict.differences
+    differences = _differences(verdict)
     return {
         "campaign": test.campaign,
         "test": test.name,
@@ -144,7 +166,7 @@ def _report(read: _Played, pattern: str, coverage: bool) -> None:
     style = "bold red" if read.failed or read.problems else "bold green"
     console.print(f"{total}: ", markup=False, end="")
     console.print(result, style=style, end="")
-    console.print(f" in {read.seconds:.1f} s", markup=False)
+    console.print(f" in {sum(read.took):.1f} s", markup=False)
 
 
 def _line(console: Console, style: str, word: str, text: str) -> None:

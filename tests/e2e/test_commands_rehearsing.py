@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree
 
 from tests.e2e.commands import CART, Shop
 
@@ -45,6 +46,22 @@ def test_a_difference_is_one_text_in_json(shop: Shop) -> None:
     shop.write("campaigns/cart.yaml", CART.replace("tags: [cold]", "tags: [warm]"))
     assert shop.run("test", "silent", "--json") == 1
     assert [row["difference"] for row in json.loads(shop.out)] == ["tags: expected warm, was cold"]
+
+
+def test_junit_has_a_suite_a_campaign_and_a_failure_a_difference(shop: Shop) -> None:
+    shop.write("campaigns/cart.yaml", CART.replace("tags: [cold]", "tags: [warm]"))
+    assert shop.run("test", "--junit", str(shop.root / "out.xml")) == 1
+    suite = ElementTree.parse(shop.root / "out.xml").getroot()[0]
+    assert [(case.get("name"), [f.get("message") for f in case]) for case in suite] == [
+        ("a buyer gets nothing", []),
+        ("a silent shopper gets one mail", ["tags: expected warm, was cold"]),
+    ]
+
+
+def test_junit_can_be_read_whatever_a_test_is_called(shop: Shop) -> None:
+    shop.write("campaigns/cart.yaml", CART.replace("a buyer gets nothing", '"<b> & \\u0001 \\U0001F600"'))
+    assert shop.run("test", "--junit", str(shop.root / "out.xml")) == 0
+    assert ElementTree.parse(shop.root / "out.xml").getroot()[0][0].get("name") == "<b> & \ufffd \U0001f600"
 
 
 def test_a_pattern_chooses_by_campaign_or_test(shop: Shop) -> None:
