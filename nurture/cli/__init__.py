@@ -21,6 +21,7 @@ from nurture.cli import (
     doctor,
     dossier,
     enrolling,
+    graphing,
     imports,
     keys,
     leads,
@@ -79,6 +80,9 @@ app.command("test", short_help="Play the tests of campaigns on a virtual clock."
 )
 app.command("simulate", short_help="What a campaign would do with these leads, and why.", rich_help_panel=WRITE)(
     simulating.simulate
+)
+app.command("graph", short_help="A campaign as a drawing, with who stands where.", rich_help_panel=WRITE)(
+    graphing.graph
 )
 app.command("preview", short_help="A mail in the browser.", rich_help_panel=WRITE)(previewing.preview)
 app.command("send-test", short_help="Send one real mail, marked as a test.", rich_help_panel=WRITE)(

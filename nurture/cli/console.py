@@ -49,3 +49,14 @@ def named_values(pairs: Sequence[str]) -> dict[str, str]:
             raise UserError(f"'{pair}' is not NAME=VALUE")
         given[name.strip()] = value.strip()
     return given
+
+
+def open_in_browser(path: Path) -> None:
+    """Open a browser where there is a desktop to open it on."""
+    import os
+    import sys
+    import webbrowser
+
+    desktop = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if desktop:
+        webbrowser.open(path.resolve().as_uri())

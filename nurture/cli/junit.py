@@ -31,12 +31,13 @@ def junit(cases: Iterable[Case]) -> bytes:
     for campaign, group in groupby(cases, key=lambda case: case.campaign):
         inside = list(group)
         total += inside
-        suite = ElementTree.SubElement(root, "testsuite", name=_text(campaign), **_counts(inside))
+        suite = ElementTree.SubElement(root, "testsuite", {"name": _text(campaign), **_counts(inside)})
         for case in inside:
             _write(suite, case)
     root.attrib.update(_counts(total))
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written + b"\n"
 
 
 def _write(suite: ElementTree.Element, case: Case) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nurture.cli.console import JsonOption, ProjectOption, open_folder, print_json, project_root
+from nurture.cli.console import JsonOption, ProjectOption, open_folder, open_in_browser, print_json, project_root
 from nurture.cli.enrolling import LEAD_HINT, NOBODY
 from nurture.errors import NotFound, UserError
 
@@ -50,7 +50,7 @@ def preview(
         return
     typer.echo(f"{found.subject}\n{path}")
     if out is None:
-        _open(path)
+        open_in_browser(path)
 
 
 def _print(
@@ -122,16 +122,6 @@ def _known(
         entry = latest_entry(tx, found, campaign) if campaign is not None else None
         account = account_attributes(tx, [known.account]).get(known.account, {}) if known.account is not None else {}
     return known, entry, account
-
-
-def _open(path: Path) -> None:
-    """Open a browser where there is a desktop to open it on."""
-    import sys
-    import webbrowser
-
-    desktop = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if desktop:
-        webbrowser.open(path.resolve().as_uri())
 
 
 def _page(template: str, mail: Specimen) -> str:

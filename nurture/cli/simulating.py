@@ -59,7 +59,7 @@ def simulate(
         raise UserError("say who is played", hint="--lead FILE for one scripted lead, --events FILE for a history")
     if lead is not None and (leads is not None or mapping):
         raise UserError("--leads and --mapping belong to --events", hint="a scripted lead says everything itself")
-    chosen = _choose(campaign, project)
+    chosen = choose(campaign, project)
     span = _moment(begin, chosen.project, "--from"), _moment(until, chosen.project, "--until")
     if lead is not None:
         outcome, zone = _play_lead(chosen, lead, span)
@@ -72,7 +72,7 @@ def simulate(
         _report(outcome, zone)
 
 
-def _choose(name: str, project: Path | None) -> _Chosen:
+def choose(name: str, project: Path | None) -> _Chosen:
     """The campaign and what it is played in. Raises ProjectProblems for its errors, NotFound where there is none.
     Templates are not looked at: none is printed."""
     from nurture.campaign.problems import ProjectProblems, did_you_mean, errors
