@@ -100,11 +100,20 @@ class Topic(msgspec.Struct, frozen=True, omit_defaults=True):
     countries: tuple[str, ...] = ()  # of a legitimate interest: the only ones it covers
 
 
+class Input(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How a form asks for one of its fields. `choices` are values with what people read beside each."""
+
+    label: dict[str, str] = {}
+    choices: dict[str, dict[str, str]] = {}
+    lines: int = 1
+
+
 class Form(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str
     fields: dict[str, Shape] = {}
     title: dict[str, str] = {}
     topics: tuple[str, ...] = ()
+    inputs: dict[str, Input] = {}
 
 
 class Cap(msgspec.Struct, frozen=True):

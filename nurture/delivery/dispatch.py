@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from importlib import resources
 
 import structlog
 
@@ -28,6 +27,7 @@ from nurture.engine.live import Live, load_live
 from nurture.engine.turn import Turn
 from nurture.errors import LostRace, StoreUnavailable
 from nurture.lead.keyring import Keyring
+from nurture.mail.builtin import builtin_mails
 from nurture.mail.links import Links
 from nurture.mail.outcome import Move, Outcome, Phase, Route, Rules, classify, next_attempt
 from nurture.store import letters, outbox, tracking, versions
@@ -112,6 +112,7 @@ class Dispatch:
                 except_campaigns=standing,
                 marketing=not live.paused,
             )
+            claimed = [_of_the_project(live, m) for m in claimed]
             claimed = self._within_pace(tx, claimed, now, at)
             if not claimed:
                 return None
@@ -150,7 +151,7 @@ class Dispatch:
         assert self.press is not None
         for name, digest in {(m.template, m.template_hash) for m in claimed if m.template}:
             if name and not self.press.has(name, digest or ""):
-                files = versions.template_files(tx, name, digest) if digest else builtin_files(name)
+                files = versions.template_files(tx, name, digest) if digest else builtin_mails().get(name)
                 if files is not None:
                     self.press.add(name, digest or "", files)
 
@@ -396,16 +397,7 @@ class _Run:
         self._wake.set()
 
 
-def builtin_files(name: str) -> dict[str, str] | None:
-    """The files of a template that comes with the program; None where there is none of that name."""
-    folder = resources.files("nurture.mail") / "builtin"
-    parent, _, base = name.rpartition("/")
-    place = folder.joinpath(*parent.split("/")) if parent else folder
-    if not place.is_dir():
-        return None
-    files = {
-        f"{parent}/{item.name}" if parent else item.name: item.read_text("utf-8")
-        for item in place.iterdir()
-        if item.name.endswith((".html", ".txt", ".mjml"))
-    }
-    return files if any(path.rpartition("/")[2].startswith(f"{base}.") for path in files) else None
+def _of_the_project(live: Live, m: Claimed) -> Claimed:
+    """The engine's own mails are printed from the project's template where it has one of the same name."""
+    own = live.templates.get(m.template) if m.template and m.template_hash is None else None
+    return m if own is None else replace(m, template_hash=own)

@@ -74,7 +74,7 @@ async def run(wish: Wish, teller: Teller) -> Played:
     history = prepare(app, world)
     teller.begun(setting, world, history, _campaigns(app))
     inbox = Inbox(app, {person.email: f"{person.first_name} {person.last_name}" for person in world.people})
-    async with _open(app, setting, inbox) as door:
+    async with opened(app, setting, inbox) as door:
         worker = Worker(app)
         play = Play(
             world,
@@ -128,7 +128,7 @@ def _campaigns(app: App) -> int:
 
 
 @asynccontextmanager
-async def _open(app: App, setting: Setting, inbox: Inbox) -> AsyncIterator[Door]:
+async def opened(app: App, setting: Setting, inbox: Inbox) -> AsyncIterator[Door]:
     """Endpoint, mail server and inbox, up while entered; gives the shop's way in."""
     with app.database.write() as tx:
         key = keys.create_key(tx, ["ingest", "consent", "leads"], app.clock.now(), name="shop")

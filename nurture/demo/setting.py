@@ -36,9 +36,9 @@ class Setting:
         return f"http://127.0.0.1:{self.inbox_port}"
 
 
-def set_up(project: Path) -> Setting:
-    """A fresh copy of the example project under `.demo/`; what an earlier demo left there is gone. Raises UserError
-    where there is no project, or a `.demo` that no demo made."""
+def set_up(project: Path, ports: tuple[int, int, int] = (ENDPOINT, MAIL, INBOX)) -> Setting:
+    """A fresh copy of the example project under `.demo/`; what an earlier demo left there is gone. Ports that are
+    taken are replaced, 0 is any. Raises UserError where there is no project, or a `.demo` that no demo made."""
     if not (project / "config.yaml").is_file():
         raise UserError(f"{project} has no config.yaml", hint="run the demo in the folder of the example project")
     root = project / FOLDER
@@ -52,7 +52,7 @@ def set_up(project: Path) -> Setting:
             shutil.copytree(source, root / name)
         elif source.is_file():
             shutil.copy(source, root / name)
-    made = Setting(root, *_free_ports())
+    made = Setting(root, *_free(ports))
     _write_secret(root / SIGNS_WITH)
     _write_config(root / "config.yaml", made)
     return made
@@ -76,10 +76,10 @@ def _write_config(path: Path, setting: Setting) -> None:
     path.write_text(f"{text}\ntrusted_proxies: [127.0.0.1]\n", "utf-8")
 
 
-def _free_ports() -> tuple[int, int, int]:
-    """The usual ports, or free ones instead of those that are taken. All are held until each is known."""
+def _free(ports: tuple[int, int, int]) -> tuple[int, int, int]:
+    """These ports, or free ones instead of those that are taken. All are held until each is known."""
     with ExitStack() as held:
-        endpoint, mail, inbox = (held.enter_context(_bound(port)) for port in (ENDPOINT, MAIL, INBOX))
+        endpoint, mail, inbox = (held.enter_context(_bound(port)) for port in ports)
         return endpoint.getsockname()[1], mail.getsockname()[1], inbox.getsockname()[1]
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from nurture.campaign.project import Form
+from nurture.campaign.project import Form, Input
 from nurture.engine.forms import Submission, submit
 from nurture.errors import LostRace
 from nurture.lead.address import AddressRefused, check_address
@@ -29,6 +29,15 @@ from nurture.web.throttle import Throttle
 TRAP = "website"  # a field people do not see; programs that fill in everything fill it in
 _LONGEST_VALUE = 2_000  # characters
 _INPUTS = {"number": "number", "date": "date", "url": "url", "bool": "checkbox", "true/false": "checkbox"}
+# What a browser may fill in of what it knows of its owner (WCAG 2.2, 1.3.5).
+_AUTOCOMPLETE = {
+    "first_name": "given-name",
+    "last_name": "family-name",
+    "name": "name",
+    "phone": "tel",
+    "country": "country-name",
+    "company": "organization",
+}
 
 
 class FormRoutes:
@@ -140,9 +149,27 @@ class FormRoutes:
             ask_email=ask_email,
             email=email,
             problem=texts["bad_email"] if bad else "",
-            fields=[_input(name, shape, values.get(name, ""), texts) for name, shape in form.fields.items()],
+            fields=[self._input(form, name, values.get(name, ""), language) for name in form.fields],
             topics=topic_words(project, form.topics, language),
         )
+
+    def _input(self, form: Form, name: str, value: str, language: str) -> dict[str, Any]:
+        """One field as the page shows it."""
+        project, look, shape = self._services.project, form.inputs.get(name, Input()), form.fields[name]
+        kind = _INPUTS.get(shape, "text") if isinstance(shape, str) else "text"
+        choices = [
+            {"value": each, "title": by_locale(said, language, project) or each, "on": each == value}
+            for each, said in look.choices.items()
+        ]
+        return {
+            "name": name,
+            "type": "choices" if choices else "lines" if look.lines > 1 else kind,
+            "value": value == "true" if kind == "checkbox" else value,
+            "label": by_locale(look.label, language, project) or _label(name, self._pages.texts(language, "form")),
+            "choices": choices,
+            "lines": look.lines,
+            "autocomplete": _AUTOCOMPLETE.get(BUILT_IN.get(name, name), ""),
+        }
 
     def _notes(self, form: Form, language: str) -> tuple[str, ...]:
         return (self._pages.texts(language, "thanks")["mail"],) if form.topics else ()
@@ -187,12 +214,6 @@ async def _json_fields(request: Request) -> tuple[dict[str, Any], list[str]] | N
         if isinstance(value, (str, int, float, bool))
     }
     return fields, [topic for topic in topics if isinstance(topic, str)] if isinstance(topics, list) else []
-
-
-def _input(name: str, shape: Any, value: str, texts: Mapping[str, str]) -> dict[str, Any]:
-    kind = _INPUTS.get(shape, "text") if isinstance(shape, str) else "text"
-    shown: Any = value == "true" if kind == "checkbox" else value
-    return {"name": name, "type": kind, "value": shown, "label": _label(name, texts)}
 
 
 def _label(name: str, texts: Mapping[str, str]) -> str:

@@ -115,7 +115,7 @@ async def test_c15_two_presses_from_the_mail_to_done(world: Endpoint) -> None:
 async def test_c18_the_page_after_one_click_offers_all(world: Endpoint) -> None:
     lead = world.member()
     page = await world.client.post(unsubscribe(world, lead), data=ONE_CLICK)
-    assert "Stop all marketing mails" in page.text
+    assert "Stop all marketing emails" in page.text
     await world.client.post(unsubscribe(world, lead), data={**hidden(page.text), "do": "all"})
     assert set(world.states(lead).values()) == {"withdrawn"}
 
@@ -285,7 +285,7 @@ async def test_preferences_withdraw_what_is_left_out_and_ask_for_what_is_ticked(
         path, data={"form": form, "do": "save", "shown": ["letter", "offers"], "topic": ["letter"]}
     )
     assert world.states(lead) == {"offers": "withdrawn", "letter": "requested"}
-    assert "we have sent you a mail" in saved.text
+    assert "we have sent you an email" in saved.text
 
 
 async def test_preferences_stop_everything(world: Endpoint) -> None:
@@ -322,7 +322,7 @@ async def test_c07_only_the_button_confirms(world: Endpoint) -> None:
     assert "Yes, the letter." in page.text
     for _ in range(2):
         done = await world.client.post(path, data={**hidden(page.text), "do": "confirm"})
-        assert "that is confirmed" in done.text
+        assert "it is confirmed" in done.text
     assert world.states(lead) == {"letter": "granted"}
     assert [e["event"] for e in world.entries(lead)] == ["requested", "confirmed"]
 

@@ -108,7 +108,7 @@ async def test_x08_a_forwarded_link_shows_no_address_name_or_event(world: Endpoi
 async def test_x08_a_forwarded_link_only_has_a_fresh_link_mailed(world: Endpoint, do: str) -> None:
     lead = world.member()
     page = await press(world, preferences(world, lead), do)
-    assert "look into your inbox" in page.text
+    assert "check your inbox" in page.text
     assert "example.com" not in page.text
     assert [m["template"] for m in world.rows("messages") if m["kind"] == "right"] == [f"privacy/{do}"]
     assert world.erased == []
@@ -166,7 +166,7 @@ async def test_c23_the_mailed_link_erases(world: Endpoint) -> None:
     lead = world.member()
     await press(world, preferences(world, lead), "erase")
     answer = await press(world, mailed(world, lead, "erase"), "yes")
-    assert "It is erased" in answer.text
+    assert "Everything is erased" in answer.text
     assert world.erased == [(lead, "person")]
 
 

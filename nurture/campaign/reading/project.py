@@ -6,6 +6,7 @@ In two rounds: names first (stages, events, topics, scores), then the conditions
 from __future__ import annotations
 
 from collections.abc import Mapping as Map
+from typing import Any
 
 from msgspec import structs
 
@@ -122,7 +123,7 @@ class _Builder:
         return structs.replace(
             project,
             topics={n: _topic(n, g) for n, g in self._collected("topics", TOPIC, at).items()},
-            forms={n: Form(n, g.get("fields", {}), g.get("title", {}), g.get("topics", ())) for n, g in forms.items()},
+            forms={n: Form(n, **_written(g)) for n, g in forms.items()},
             channels=MapOf(Declared("webhook"), "'channels'").read(channels, at) or {} if channels else {},
         )
 
@@ -206,7 +207,11 @@ def _pipeline(name: str, got: Got, at: Context) -> Pipeline:
 
 
 def _topic(name: str, got: Got) -> Topic:
-    return Topic(name, **{key: value for key, value in got.values.items() if value is not None})
+    return Topic(name, **_written(got))
+
+
+def _written(got: Got) -> dict[str, Any]:
+    return {key: value for key, value in got.values.items() if value is not None}
 
 
 def _keys(node: Node | None) -> list[str]:

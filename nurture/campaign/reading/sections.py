@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nurture.campaign.project import Alerts, Cap, DealStage, Recycle, Sender, Shape
+from nurture.campaign.project import Alerts, Cap, DealStage, Input, Recycle, Sender, Shape
 from nurture.campaign.reading.context import Context, said
 from nurture.campaign.reading.kinds import Either, Got, Key, ListOf, MapOf, Raw, Record, Schema, Via, word
 from nurture.campaign.reading.names import Declared
@@ -228,13 +228,34 @@ TOPIC = Record(
     },
     _topic,
 )
+_INPUT = Record(
+    "an input",
+    {
+        "label": Key(_TEXTS, "What people read beside it, by locale; the field's name if not written."),
+        "choices": Key(MapOf(_TEXTS, "'choices'"), "Answers to pick one of: value, and what people read, by locale."),
+        "lines": Key(Number("a count", 1, whole=True), "So many lines to write in; 1 if not written."),
+    },
+    lambda got, at: Input(got.get("label", {}), got.get("choices", {}), int(got.get("lines", 1))),
+)
+
+
+def _form(got: Got, at: Context) -> Got:
+    inputs = got.nodes.get("inputs")
+    for key, _ in inputs.entries if isinstance(inputs, Mapping) else ():
+        if key.text not in got.get("fields", {}):
+            at.unknown(key, "N302", "field of this form", got.get("fields", {}), "its 'fields:'")
+    return got
+
+
 FORM = Record(
     "a form",
     {
         "fields": Key(_SHAPES, "What is asked, with its type."),
         "title": Key(_TEXTS, "What people read, by locale."),
         "topics": Key(ListOf(Declared("topic"), bare=True), "Topics one may tick; never ticked beforehand."),
+        "inputs": Key(MapOf(_INPUT, "'inputs'"), "How a field is asked for: its label, its choices."),
     },
+    _form,
 )
 _CAP = Record(
     "a cap",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nurture.campaign.problems import Mark, Problem
-from nurture.mail.builtin import builtin_files
+from nurture.mail.builtin import builtin_mails
 from nurture.mail.check import check_subject, check_template
 from nurture.mail.known import Known
 
@@ -253,7 +253,7 @@ def test_mjml_is_checked(mjml: str, wanted: list[str]) -> None:
 
 def test_c8_the_built_in_confirmation_passes_its_own_check() -> None:
     problems = check_template(
-        "consent/confirm", builtin_files(), KNOWN, marketing=False, locales=["en", "fr", "ro", "de"]
+        "consent/confirm", builtin_mails()["consent/confirm"], KNOWN, marketing=False, locales=["en", "fr", "ro", "de"]
     )
     assert problems == []
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from nurture.delivery.dispatch import builtin_files
+from nurture.mail.builtin import builtin_mails
 from nurture.mail.links import LeadLinks, Links
 from nurture.mail.render import CompiledTemplate, Rendered
 from nurture.mail.template import Template
@@ -18,9 +18,8 @@ SENDER = {"name": "Acme", "email": "news@acme.example", "reply_to": "", "postal_
 
 
 def printed(name: str, locale: str) -> Rendered:
-    files = builtin_files(f"privacy/{name}")
-    assert files is not None
-    template = CompiledTemplate(Template(f"privacy/{name}", files), project_locale="en", currency="EUR")
+    files = builtin_mails()[f"privacy/{name}"]
+    template = CompiledTemplate(Template(f"privacy/{name}", dict(files)), project_locale="en", currency="EUR")
     links = LeadLinks(LINKS, lead=7, requests={"$asked": 1_772_442_000, "$address": "0123456789ab"})
     names = ("lead", "account", "entry", "enrollment", "campaign")
     empty: dict[str, dict[str, str]] = {name: {} for name in names}

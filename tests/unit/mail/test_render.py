@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from nurture.mail.builtin import builtin_files, with_builtin
+from nurture.mail.builtin import builtin_mails, with_builtin
 from nurture.mail.links import LeadLinks, Links, Purpose
 from nurture.mail.render import CompiledTemplate, Rendered, RenderFailed
 from nurture.mail.template import template
@@ -198,7 +198,9 @@ CONSENT = {
     [("en", "Is this you?"), ("fr", "Est-ce bien vous ?"), ("ro", "Sunteți dumneavoastră?"), ("de", "Is this you?")],
 )
 def test_c8_the_built_in_confirmation_speaks_the_leads_language(locale: str, words: str) -> None:
-    mail = compiled(builtin_files(), "consent/confirm", project_locale="de").render(locale, context(consent=CONSENT))
+    mail = compiled(builtin_mails()["consent/confirm"], "consent/confirm", project_locale="de").render(
+        locale, context(consent=CONSENT)
+    )
     assert (words in mail.html, words in mail.text, "I agree." in mail.text) == (True, True, True)
 
 
@@ -209,7 +211,7 @@ def test_c8_the_confirmation_says_who_what_when_where_and_from_which_address(loc
         "source": "e.com/form",
         "ip": "192.0.2.1",
     }
-    mail = compiled(builtin_files(), "consent/confirm").render(locale, context(consent=consent))
+    mail = compiled(builtin_mails()["consent/confirm"], "consent/confirm").render(locale, context(consent=consent))
     for part in (mail.html, mail.text):
         assert [w for w in ("Acme", "1 rue", "Offers", "e.com/form", "192.0.2.1", "2026", "/c/") if w not in part] == []
 
