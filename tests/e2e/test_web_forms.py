@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
-from tests.e2e.web_world import Endpoint, running
+from nurture.campaign.project import Form, Input
+from tests.e2e.web_world import PROJECT, Endpoint, running
 
 
 @pytest.fixture
@@ -85,6 +87,18 @@ async def test_a_link_from_a_mail_knows_the_lead_and_fills_in_fields(world: Endp
     await send(world, path, seats="10", company="Acme")
     [row] = world.rows("leads")
     assert (row["id"], row["attributes"]) == (lead, {"seats": 10, "company": "Acme"})
+
+
+async def test_a_field_is_asked_for_in_the_words_of_the_visitor(tmp_path: Path) -> None:
+    look = Input({"fr": "Votre note", "en": "Your mark"}, {"9": {"fr": "Neuf", "en": "Nine"}, "10": {"fr": "Dix"}})
+    asked = Form("nps", {"score": "number", "why": "text"}, inputs={"score": look, "why": Input(lines=3)})
+    async with running(tmp_path, project=msgspec.structs.replace(PROJECT, forms={"nps": asked})) as world:
+        path = world.path(world.links.form("nps", world.lead(locale="fr"), {"score": 10}))
+        page = (await world.client.get(path)).text
+        assert "<legend>Votre note</legend>" in page
+        assert '<input type="radio" name="score" value="9">' in page
+        assert '<input type="radio" name="score" value="10" checked>' in page
+        assert '<textarea name="why" rows="3"' in page
 
 
 async def test_s29_no_form_changes_the_address_of_a_known_lead(world: Endpoint) -> None:

@@ -11,6 +11,7 @@ from nurture.campaign.project import (
     Cap,
     DealStage,
     Form,
+    Input,
     Pipeline,
     Project,
     Recycle,
@@ -173,6 +174,25 @@ forms:
         "letter", {"fr": "La lettre"}, {"fr": "Oui", "en": "Yes"}, "soft_opt_in", False, Duration(months=36)
     )
     assert project.forms["nps"] == Form("nps", {"score": "number"}, {"fr": "Votre avis"}, ("letter",))
+
+
+def test_a_form_says_how_its_fields_are_asked_for() -> None:
+    project = good("""
+locale: fr
+forms:
+  nps:
+    fields: {score: number, why: text}
+    inputs: {score: {label: Votre note, choices: {5: {fr: Bien, en: Good}}}, why: {lines: 4}}
+""")
+    assert project.forms["nps"].inputs == {
+        "score": Input({"fr": "Votre note"}, {"5": {"fr": "Bien", "en": "Good"}}),
+        "why": Input(lines=4),
+    }
+
+
+def test_an_input_without_a_field_of_its_name_is_told() -> None:
+    found = read("forms: {nps: {fields: {score: number}, inputs: {scor: {label: x}}}}").problems
+    assert [(p.code, p.message) for p in found] == [("N302", "unknown field 'scor' of this form")]
 
 
 def test_segments_of_both_files_are_one_and_may_name_one_another() -> None:
