@@ -17,8 +17,10 @@ from nurture.clock import Clock, WallClock, machine_now
 from nurture.delivery.calls import Calls
 from nurture.delivery.dispatch import Dispatch, Retry
 from nurture.delivery.dkim import Signer, read_key
+from nurture.delivery.imap import Imap
 from nurture.delivery.journal import Journal
 from nurture.delivery.local import ConsoleTransport, FolderTransport
+from nurture.delivery.maildir import Maildir
 from nurture.delivery.pacing import Lanes, Pace
 from nurture.delivery.returns import Returns
 from nurture.delivery.smtp import SmtpOptions, SmtpTransport
@@ -92,6 +94,8 @@ class App:
         told = [*s.privacy.recipients]
         if s.transport == "smtp" and not is_local(s.smtp.host):
             told.append(f"{s.smtp.host}: sends the mails")
+        if s.imap is not None and not is_local(s.imap.host):
+            told.append(f"{s.imap.host}: keeps returned mail")
         told += [f"{name}: reports what became of mails" for name in s.providers]
         told += [f"{urlsplit(url).hostname}: webhook '{name}'" for name, url in s.webhooks.items()]
         return Processing(
@@ -113,7 +117,7 @@ class App:
         if self.database.journal is not None:  # a restored backup must not write to who left since (trust C25)
             restoring.replay(self.database, self.database.journal, self.live(), self.clock.now())
         if (returns := self.returns()) is not None:
-            returns.check()
+            returns.box.check()
 
     def passes(self) -> Passes:
         return Passes(self.database, self.keyring)
@@ -169,13 +173,24 @@ class App:
         """What is heard of mails after they left, told by `source`."""
         return Feedback(self.links, self.keyring, default_rules(self._own_outcomes()), source)
 
-    def returns(self) -> Returns | None:
-        """The reader of returned mail, where config.yaml names a Maildir."""
-        path = self.settings.maildir
-        return None if path is None else Returns(path, self.database, self.feedback("maildir"))
+    def returns(self, maildir: Path | None = None) -> Returns | None:
+        """The reader of returned mail, where config.yaml or `maildir` names a box for it."""
+        imap, path = self.settings.imap, maildir or self.settings.maildir
+        if path is not None:
+            return Returns(Maildir(path), self.database, self.feedback("maildir"))
+        if imap is None:
+            return None
+        port = imap.port or (993 if imap.tls == "implicit" else 143)
+        box = Imap(imap.host, imap.username, imap.password, port, imap.tls, imap.mailbox, self._beside(imap.ca_file))
+        return Returns(box, self.database, self.feedback("imap"))
+
+    def _beside(self, name: str | None) -> str | None:
+        """A path as config.yaml has it, which lies beside that file where it is relative."""
+        return str(self.settings.root / name) if name else None
 
     def read_returns(self) -> dict[str, int]:
-        """Act on returned mail that is new; how often each thing came of it."""
+        """Act on returned mail that is new; how often each thing came of it. Raises UserError where it cannot be
+        read."""
         returns = self.returns()
         if returns is None or (live := self.live()) is None:
             return {}

@@ -54,10 +54,24 @@ class Dkim:
 
 
 @dataclass(frozen=True)
+class Imap:
+    """A mailbox at a server; `port` None is the usual one."""
+
+    host: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    port: int | None = None
+    tls: Literal["implicit", "required", "none"] = "implicit"
+    mailbox: str = "INBOX"
+    ca_file: str | None = None
+
+
+@dataclass(frozen=True)
 class ReturnsOptions:
-    """Where mail to our envelope senders arrives; a relative path lies beside config.yaml."""
+    """Where mail to our envelope senders arrives: one of the two. A relative path lies beside config.yaml."""
 
     maildir: str = ""
+    imap: Imap | None = None
 
 
 @dataclass(frozen=True)
@@ -166,13 +180,15 @@ class DatabaseUrl:
         return {"type": "string"}
 
 
+@dataclass(frozen=True)
 class _Port:
-    noun = "a port"
+    key: str
+    noun: str = "a port"
 
     def read(self, node: Node, at: Context) -> int | None:
         value = Number(self.noun, whole=True).read(node, at)
         if value is not None and not 1 <= value <= 65535:
-            at.add(node, "N501", f"'smtp.port' is {value}; a port is 1 to 65535")
+            at.add(node, "N501", f"'{self.key}' is {value}; a port is 1 to 65535")
             return None
         return value if isinstance(value, int) else None
 
@@ -251,7 +267,7 @@ _SMTP = Record(
     "'smtp'",
     {
         "host": _text_key("The server that takes the mails."),
-        "port": Key(_Later(_Port()), "Its port; 587 if not written."),
+        "port": Key(_Later(_Port("smtp.port")), "Its port; 587 if not written."),
         "tls": Key(_Later(Choice(_TLS)), "required (STARTTLS, verified), implicit or none."),
         "username": _text_key("Who signs in."),
         "password": _text_key("Better '${NAME}' or '${file:PATH}' than written out."),
@@ -273,10 +289,37 @@ _DKIM = Record(
     },
     lambda got, at: Dkim(got.get("domain", ""), got.get("selector", ""), got.get("key", "")),
 )
+
+
+def _imap(got: Got, at: Context) -> Imap:
+    imap = Imap(**{key: value for key, value in got.values.items() if value is not None})
+    if imap.tls == "none" and got["host"] is not None and not is_local(imap.host):
+        hint = "use 'tls: implicit' (the default) or 'required'"
+        at.add(got.nodes["tls"], "N503", "without TLS the password would travel in clear", hint)
+    return imap
+
+
+_IMAP = Record(
+    "'imap'",
+    {
+        "host": _text_key("The server that keeps the mailbox.", required=True),
+        "username": _text_key("Who signs in.", required=True),
+        "password": _text_key("Better '${NAME}' or '${file:PATH}' than written out.", required=True),
+        "port": Key(_Later(_Port("returns.imap.port")), "Its port; 993 if not written, 143 with 'tls: required'."),
+        "tls": Key(_Later(Choice(("implicit", "required", "none"))), "implicit, required (STARTTLS); both verified."),
+        "mailbox": _text_key("The folder that is read; INBOX if not written."),
+        "ca_file": _text_key("A file with the server's own authority."),
+    },
+    _imap,
+)
 _RETURNS = Record(
     "'returns'",
-    {"maildir": _text_key("The Maildir that bounces, complaints and replies are delivered to.", required=True)},
-    lambda got, at: ReturnsOptions(got.get("maildir", "")),
+    {
+        "maildir": _text_key("The Maildir that bounces, complaints and replies are delivered to."),
+        "imap": Key(_IMAP, "The mailbox they are delivered to, where that is at a server."),
+    },
+    lambda got, at: ReturnsOptions(**{key: value for key, value in got.values.items() if value is not None}),
+    one_of=("maildir", "imap"),
 )
 PROVIDERS = ("brevo", "mailgun", "postmark", "sendgrid", "ses")
 KEPT = ("events", "decisions", "messages", "attempts", "pending", "visits", "leads", "imports")

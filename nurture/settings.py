@@ -20,7 +20,7 @@ from nurture.campaign.reading.kinds import Got
 from nurture.campaign.source import Findings, Node, Scalar, expand, placeholders, read_tree
 from nurture.campaign.source import Mapping as MappingNode
 from nurture.folder import Folder
-from nurture.options import MACHINE, DatabaseUrl, Dkim, Privacy, ReturnsOptions, Smtp
+from nurture.options import MACHINE, DatabaseUrl, Dkim, Imap, Privacy, ReturnsOptions, Smtp
 
 MIN_SECRET = 16  # characters; shorter ones can be tried out
 
@@ -39,7 +39,8 @@ class Settings:
     smtp: Smtp = field(default_factory=Smtp)
     dkim: tuple[Dkim, ...] = field(default=(), repr=False)
     webhooks: dict[str, str] = field(default_factory=dict, repr=False)  # addresses by name; they may hold secrets
-    maildir: Path | None = None  # where bounces, complaints and replies arrive
+    maildir: Path | None = None  # where bounces, complaints and replies arrive: a folder …
+    imap: Imap | None = None  # … or a mailbox at a server
     providers: dict[str, str] = field(default_factory=dict, repr=False)  # signing secrets of POST /hooks/NAME
     trusted_proxies: tuple[str, ...] = ()
     privacy: Privacy = field(default_factory=Privacy)
@@ -152,7 +153,7 @@ def _require_wordings(got: Got, project: Project, findings: Findings) -> None:
 
 
 def _settings(root: Path, project: Project, got: Got, webhooks: dict[str, str]) -> Settings:
-    maildir = got.get("returns", ReturnsOptions()).maildir
+    returns = got.get("returns", ReturnsOptions())
     mail_folder = got["mail_folder"] or ("mails" if got["transport"] == "folder" else None)
     return Settings(
         root=root,
@@ -165,7 +166,8 @@ def _settings(root: Path, project: Project, got: Got, webhooks: dict[str, str]) 
         smtp=got.get("smtp", Smtp()),
         dkim=got.get("dkim", ()),
         webhooks=webhooks,
-        maildir=root / maildir if maildir else None,
+        maildir=root / returns.maildir if returns.maildir else None,
+        imap=returns.imap,
         providers=got.get("providers", {}),
         trusted_proxies=got.get("trusted_proxies", ()),
         privacy=got.get("privacy", Privacy()),

@@ -128,11 +128,13 @@ class Worker:
         are finished."""
         scheduler = AsyncIOScheduler(timezone="UTC")
         options = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None, "next_run_time": machine_now()}
-        always = (
+        always = [
             (self._call, self.rhythm.calls),
             (self._upkeep, self.rhythm.upkeep),
             (self._retain, self.rhythm.retention),
-        )
+        ]
+        if (returns := self.app.returns()) is not None:
+            always.append((self._read_returns, returns.box.every))
         for tick, seconds in (*ticks, *always):
             scheduler.add_job(tick, "interval", seconds=seconds, **options)
         scheduler.start()
@@ -222,7 +224,6 @@ class Worker:
         with self._guarded("upkeep"):
             await asyncio.to_thread(self._take_over)
             await asyncio.to_thread(upkeep.run, self.app.database, self.app.rules(), self.name, self.app.clock.now())
-            await asyncio.to_thread(self.app.read_returns)
             self._rounds += 1
             if self._rounds % GUARD_EVERY == 1:
                 await asyncio.to_thread(self.app.guard)
@@ -234,6 +235,12 @@ class Worker:
         async with self._retaining:
             with self._guarded("retention"):
                 await asyncio.to_thread(self.app.retain, self._stop.is_set)
+
+    async def _read_returns(self) -> None:
+        """Apart from the upkeep: a mail server that is away must not hold that up."""
+        if not self._stop.is_set():
+            with self._guarded("returns"):
+                await asyncio.to_thread(self.app.read_returns)
 
     @contextmanager
     def _guarded(self, what: str) -> Iterator[None]:

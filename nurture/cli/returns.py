@@ -14,12 +14,12 @@ MEANINGS = {
     "bounced": "bounced",
     "complained": "called spam: no marketing goes there any more",
     "unsubscribed": "left by the provider's link",
-    "replied": "answered by a person; kept in 'cur'",
+    "replied": "answered by a person; kept, marked as seen",
     "delivered": "arrived, which nobody knew",
     "repeated": "known already",
     "ignored": "nothing to do: delays, absence notes, mails that are no reports",
     "late": "too late to mean anything",
-    "forged": "without our mark; nothing was done, kept in 'cur'",
+    "forged": "without our mark; nothing was done; kept, marked as seen",
 }
 
 
@@ -30,11 +30,10 @@ def returns(
     as_json: JsonOption = False,
     project: ProjectOption = None,
 ) -> None:
-    """Read returned mail now: bounces, complaints, replies. A worker does it by itself every 15 seconds."""
+    """Read returned mail now: bounces, complaints, replies. A worker does it by itself, within a minute."""
     from collections import Counter
 
     from nurture.app import open_app
-    from nurture.delivery.returns import PAGE, Returns
     from nurture.logs import set_up
 
     set_up()
@@ -43,17 +42,14 @@ def returns(
     live = app.live()
     if live is None:
         raise UserError("nothing is deployed yet", hint="run 'nurture deploy'")
-    path = maildir or app.settings.maildir
-    if path is None:
-        raise UserError("which Maildir?", hint="name it, or write 'returns: {maildir: PATH}' in config.yaml")
-    reader = Returns(path, app.database, app.feedback("maildir"))
-    reader.check()
+    reader = app.returns(maildir)
+    if reader is None:
+        hint = "name it, or write 'returns: {maildir: PATH}' or 'returns: {imap: {…}}' in config.yaml"
+        raise UserError("which Maildir?", hint=hint)
+    reader.box.check()
     counts: Counter[str] = Counter()
-    while reader.waiting():
-        found = reader.read(live, app.clock.now(), PAGE)
+    while found := reader.read(live, app.clock.now()):
         counts += found
-        if not found:
-            break
     if as_json:
         print_json(dict(counts))
         return

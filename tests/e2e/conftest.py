@@ -21,7 +21,7 @@ def shop(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The certificate of every mail server of the tests, and its key."""
-    return make_certificate(tmp_path_factory.mktemp("tls"), "mail.test")
+    return make_certificate(tmp_path_factory.mktemp("tls"), "localhost")
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nurture.delivery.maildir import Maildir
 from nurture.delivery.returns import Returns
 from nurture.errors import StoreUnavailable, UserError
 from nurture.lead.permission import ALL, MARKETING
@@ -183,7 +184,7 @@ def bounce(post: Post) -> bytes:
 def read(post: Post, maildir: Path, **more: Any) -> dict[str, int]:
     with post.site.db.read() as tx:
         live = post.site._live(tx)
-    return dict(Returns(maildir, post.site.db, FEEDBACK, **more).read(live, instant("1h")))
+    return dict(Returns(Maildir(maildir), post.site.db, FEEDBACK, **more).read(live, instant("1h")))
 
 
 def test_e25_a_bounce_is_acted_on_and_its_file_deleted(db: Database, maildir: Path) -> None:
@@ -253,7 +254,7 @@ def test_e9_an_absence_note_is_deleted(db: Database, maildir: Path) -> None:
 
 def test_a_folder_that_is_no_maildir_is_named(db: Database, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no Maildir"):
-        Returns(tmp_path, db, FEEDBACK).check()
+        Maildir(tmp_path).check()
 
 
 def test_a_mail_that_cannot_be_read_is_put_aside_and_the_next_one_counts(db: Database, maildir: Path) -> None:

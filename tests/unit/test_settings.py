@@ -188,6 +188,30 @@ def test_smtp_without_tls_is_for_this_machine_or_by_consent(smtp: str) -> None:
     assert load(with_smtp(smtp))
 
 
+SIGN_IN = "host: imap.example.com, username: u, password: p"
+
+
+@pytest.mark.parametrize(
+    ("returns", "code"),
+    [
+        ("{}", "N113"),
+        ("{maildir: returned, imap: {host: h, username: u, password: p}}", "N114"),
+        ("{imap: {host: imap.example.com, username: u}}", "N113"),
+        (f"{{imap: {{{SIGN_IN}, port: 0}}}}", "N501"),
+        (f"{{imap: {{{SIGN_IN}, tls: none}}}}", "N503"),
+    ],
+)
+def test_a_box_for_returned_mail_that_cannot_be_is_a_problem(returns: str, code: str) -> None:
+    assert [found for found, _ in told(f"{WHOLE}returns: {returns}\n")] == [code]
+
+
+def test_e25_the_password_of_the_mailbox_is_shown_nowhere() -> None:
+    settings = load(WHOLE + f"returns: {{imap: {{{SIGN_IN.replace('password: p', 'password: hush')}}}}}\n")
+    assert settings.imap is not None
+    assert settings.imap.password == "hush"
+    assert "hush" not in repr(settings)
+
+
 def test_a_port_is_told_in_the_users_words() -> None:
     (problem,) = read_language(folder("project: p\nsmtp:\n  port: 70000\n")).problems
     assert str(problem).splitlines()[0] == ("config.yaml:3:9: error N501: 'smtp.port' is 70000; a port is 1 to 65535")
