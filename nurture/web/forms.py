@@ -20,6 +20,7 @@ from nurture.mail.links import Purpose
 from nurture.store.identities import present_lead
 from nurture.web.access import client_address, network_of
 from nurture.web.bodies import LONGEST_FORM, TooLarge, Unpackable, read_body, read_fields
+from nurture.web.even import FORMS
 from nurture.web.page import Pages, by_locale, topic_words
 from nurture.web.personal import NOBODY, Personal
 from nurture.web.public import METHODS, answered
@@ -50,7 +51,7 @@ class FormRoutes:
         self._throttle = Throttle(services.forms_per_hour, services.forms_in_all)
 
     def routes(self) -> list[Route]:
-        handler = answered(self._services, self._pages, self._form)
+        handler = answered(self._services, self._pages, self._form, FORMS)
         return [Route("/f/{form}", handler, methods=METHODS), Route("/f/{form}/{token}", handler, methods=METHODS)]
 
     async def _form(self, request: Request) -> Response:

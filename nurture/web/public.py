@@ -25,6 +25,7 @@ from nurture.lead.permission import MARKETING
 from nurture.mail.links import Payload, Purpose
 from nurture.store.consents import Person
 from nurture.web.bodies import Fields, TooLarge, read_fields
+from nurture.web.even import LINKS, evenly
 from nurture.web.page import Pages, masked, topic_words
 from nurture.web.personal import NOBODY, Personal, Visit
 from nurture.web.services import Services
@@ -263,8 +264,8 @@ class PublicRoutes:
         )
 
 
-def answered(services: Services, pages: Pages, handler: Handler) -> Handler:
-    """`handler` with an answer for bodies too large, and for a database that cannot be used now."""
+def answered(services: Services, pages: Pages, handler: Handler, step: float = LINKS) -> Handler:
+    """`handler`, its buttons at even times, with an answer for bodies too large and for a database not to be had."""
 
     async def handle(request: Request) -> Response:
         try:
@@ -274,7 +275,7 @@ def answered(services: Services, pages: Pages, handler: Handler) -> Handler:
         except StoreUnavailable:
             return _plain(services.project, pages, "busy", 503, {"Retry-After": "60"})
 
-    return handle
+    return evenly(handle, step if services.even else 0)
 
 
 def _plain(project: Project, pages: Pages, page: str, status: int, headers: dict[str, str] | None = None) -> Response:

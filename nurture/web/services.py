@@ -35,6 +35,7 @@ class Services:
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For is believed (trust C3)
     stuck_after: timedelta = timedelta(minutes=2)  # campaign time; an older event without reaction: not ready (R16)
     forms_per_hour: int = 60  # submissions of hosted forms from one network (trust X18)
+    even: bool = True  # buttons are answered at even times (trust X7)
     forms_in_all: int = 2_000  # … and from everywhere
     processing: Processing = field(default_factory=Processing)  # told to who asks for their data
     version: str = field(default="0.1.0")

@@ -19,11 +19,13 @@ from nurture.errors import StoreUnavailable
 from nurture.mail.links import Purpose
 from nurture.mail.tracked import leads_out
 from nurture.web.access import client_address
+from nurture.web.even import LINKS, evenly
 from nurture.web.page import Pages
 from nurture.web.personal import Personal
 from nurture.web.public import answered
 from nurture.web.services import Services
 
+NOTHING = 0  # no message has this number; a token nobody made is looked up like any other
 _PICTURE = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")  # a clear point, GIF
 _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
 
@@ -37,17 +39,20 @@ class TrackingRoutes:
         self._personal = personal
 
     def routes(self) -> list[Route]:
+        opened = answered(self._services, self._pages, self._opened)
+        step = LINKS if self._services.even else 0  # who agrees to be counted does not show
         return [
             Route("/r/{token}", answered(self._services, self._pages, self._follow), methods=["GET"]),
-            Route("/o/{token}", answered(self._services, self._pages, self._opened), methods=["GET"]),
+            Route("/o/{token}", evenly(opened, step, frozenset({"GET"})), methods=["GET"]),
         ]
 
     async def _follow(self, request: Request) -> Response:
         match self._services.links.read(Purpose.CLICK, request.path_params["token"]):
             case (int(message), int(position)):
-                page = await self._personal.run(lambda: self._page(request, message, position))
+                pass
             case _:
-                page = None
+                message, position = NOTHING, 0
+        page = await self._personal.run(lambda: self._page(request, message, position))
         if page is None or not leads_out(page):
             project = self._services.project
             return self._pages.show(project, self._pages.language(project), "missing", status=404)
@@ -57,8 +62,11 @@ class TrackingRoutes:
         """Always the picture: whether the token is one of ours does not show (trust X7)."""
         match self._services.links.read(Purpose.OPEN, request.path_params["token"]):
             case (int(message),):
-                with contextlib.suppress(StoreUnavailable):  # a picture is no reason to fail
-                    await self._personal.run(lambda: self._count(request, message))
+                pass
+            case _:
+                message = NOTHING
+        with contextlib.suppress(StoreUnavailable):  # a picture is no reason to fail
+            await self._personal.run(lambda: self._count(request, message))
         return Response(_PICTURE, 200, _HEADERS, "image/gif")
 
     def _page(self, request: Request, message: int, position: int) -> str | None:

@@ -74,7 +74,7 @@ class Endpoint:
             rules=lambda: self.rules,
             move=self._move,
             erase=lambda *said: self.erased.append(said),
-            **settings,
+            **{"even": False, **settings},
         )
         self.app = create_app(self.services)
         self.client = httpx.AsyncClient(
