@@ -7,6 +7,7 @@ whose name is computed, `import` of macros) is left to Jinja.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from nurture.mail.markup import Piece, split
@@ -17,20 +18,24 @@ _INCLUDE = re.compile(r"include\s+(?:\"([^\"]+)\"|'([^']+)')")
 _BLOCK = re.compile(r"block\s+([A-Za-z_]\w*)(?:\s+scoped)?(?:\s+required)?")
 _SUPER = re.compile(r"super\(\s*\)")
 _DEEPEST = 20
+_MOST = 500  # files put into one another; twenty that each include the next twice would be a million
 
 Blocks = dict[str, list[list[Piece]]]  # name → its bodies, the mail's own first, then the layouts'
 
 
 def flatten(path: str, files: Mapping[str, str]) -> str:
     """The source of `path` with its layouts and parts in it. Raises TemplateBroken for a circle, an unclosed block."""
-    return _flat(path, files, {}, ())
+    return _flat(path, files, {}, (), Counter())
 
 
 def pieces_of(path: str, files: Mapping[str, str]) -> list[Piece]:
     return split(front_matter(files[path], path)[1])
 
 
-def _flat(path: str, files: Mapping[str, str], blocks: Blocks, above: tuple[str, ...]) -> str:
+def _flat(path: str, files: Mapping[str, str], blocks: Blocks, above: tuple[str, ...], used: Counter[str]) -> str:
+    used[path] += 1
+    if used.total() > _MOST:
+        raise TemplateBroken(f"more than {_MOST} files are put into one another", above[0])
     if path in above or len(above) > _DEEPEST:
         raise TemplateBroken(f"'{path}' extends or includes itself", above[-1])
     if path not in files:
@@ -38,14 +43,16 @@ def _flat(path: str, files: Mapping[str, str], blocks: Blocks, above: tuple[str,
     pieces = pieces_of(path, files)
     parent = next((found for p in pieces if p.kind == "statement" and (found := _EXTENDS.fullmatch(p.code))), None)
     if parent is None:
-        return _joined(pieces, path, files, blocks, (*above, path))
+        return _joined(pieces, path, files, blocks, (*above, path), used)
     merged = {name: list(bodies) for name, bodies in blocks.items()}
     for name, body in _own_blocks(pieces, path).items():
         merged.setdefault(name, []).append(body)
-    return _definitions(pieces) + _flat(parent[1] or parent[2], files, merged, (*above, path))
+    return _definitions(pieces) + _flat(parent[1] or parent[2], files, merged, (*above, path), used)
 
 
-def _joined(pieces: list[Piece], path: str, files: Mapping[str, str], blocks: Blocks, above: tuple[str, ...]) -> str:
+def _joined(
+    pieces: list[Piece], path: str, files: Mapping[str, str], blocks: Blocks, above: tuple[str, ...], used: Counter[str]
+) -> str:
     """The pieces as source, blocks replaced by the bodies that win and includes by their files."""
     out: list[str] = []
     at = 0
@@ -55,11 +62,11 @@ def _joined(pieces: list[Piece], path: str, files: Mapping[str, str], blocks: Bl
         if piece.kind == "comment":
             continue
         if piece.kind == "statement" and (include := _INCLUDE.fullmatch(piece.code)):
-            out.append(_flat(include[1] or include[2], files, {}, above).strip("\n"))
+            out.append(_flat(include[1] or include[2], files, {}, above, used).strip("\n"))
         elif piece.kind == "statement" and (block := _BLOCK.fullmatch(piece.code)):
             end = _end_of_block(pieces, at, path)
             bodies = [*blocks.get(block[1], []), pieces[at:end]]
-            out.append(_body(bodies, path, files, blocks, above))
+            out.append(_body(bodies, path, files, blocks, above, used))
             at = end + 1
         else:
             out.append(piece.text)
@@ -67,14 +74,19 @@ def _joined(pieces: list[Piece], path: str, files: Mapping[str, str], blocks: Bl
 
 
 def _body(
-    bodies: list[list[Piece]], path: str, files: Mapping[str, str], blocks: Blocks, above: tuple[str, ...]
+    bodies: list[list[Piece]],
+    path: str,
+    files: Mapping[str, str],
+    blocks: Blocks,
+    above: tuple[str, ...],
+    used: Counter[str],
 ) -> str:
     """The first body; where it prints `super()`, the next one stands."""
     first, rest = bodies[0], bodies[1:]
     if rest and any(p.kind == "print" and _SUPER.fullmatch(p.code) for p in first):
-        parent = _body(rest, path, files, blocks, above)
+        parent = _body(rest, path, files, blocks, above, used)
         first = [Piece("raw", parent, p.start) if p.kind == "print" and _SUPER.fullmatch(p.code) else p for p in first]
-    return _joined(first, path, files, blocks, above)
+    return _joined(first, path, files, blocks, above, used)
 
 
 def _own_blocks(pieces: list[Piece], path: str) -> dict[str, list[Piece]]:

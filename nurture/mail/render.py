@@ -14,12 +14,14 @@ from jinja2 import Template as JinjaTemplate
 from jinja2.exceptions import SecurityError, UndefinedError
 
 from nurture.errors import UserError
+from nurture.mail.filters import Unprintable
 from nurture.mail.formats import Unfit
 from nurture.mail.layout import flatten
 from nurture.mail.links import TokenTooLong
+from nurture.mail.meter import Meter
 from nurture.mail.plaintext import text_source, tidy
 from nurture.mail.prepare import guarded, prepare, read_without_comments
-from nurture.mail.sandbox import MailEnvironment, Unprintable
+from nurture.mail.sandbox import MailEnvironment
 from nurture.mail.template import FRONT_MATTER_KEYS, Template, TemplateBroken, Variant, choose, front_matter
 
 _QUOTED = re.compile(r"'([^']{1,80})'")
@@ -111,7 +113,7 @@ class CompiledTemplate:
             "_zone": zone,
             "_currency": self._currency,
             "_memory": self._memory,
-            "_turns": [0],
+            "_meter": Meter(),
         }
 
     def _for(self, locale: str) -> _Ready:

@@ -14,6 +14,7 @@ import msgspec
 from jinja2 import TemplateSyntaxError, nodes
 
 from nurture.campaign.problems import Mark, Problem, did_you_mean
+from nurture.mail.guard import HIDDEN
 from nurture.mail.render import dotted_name
 from nurture.mail.sandbox import MailEnvironment
 from nurture.mail.template import TemplateBroken, front_matter
@@ -22,7 +23,7 @@ Shape = Any  # a type's name, a mapping of shapes, or a list of one mapping; Non
 
 LINKS = {"unsubscribe": "url", "preferences": "url", "confirm": "call", "form": "call"}
 _PERSONAL = frozenset({"lead", "account", "entry", "enrollment", "consent"})
-_HIDDEN = frozenset({"counted", "joined", "web_address"})
+_HIDDEN = HIDDEN | {"web_address"}
 
 
 class Var(msgspec.Struct, frozen=True):
@@ -132,8 +133,6 @@ class Walker:
 
     def _loop(self, node: nodes.For, scope: Scope) -> None:
         listed = node.iter
-        if isinstance(listed, nodes.Filter) and listed.name == "counted" and listed.node is not None:
-            listed = listed.node  # the sandbox's own, around every loop
         shape, personal = self._kind(listed, scope), self._personal(listed, scope)
         inner = {**scope, "loop": Var(None)}
         if isinstance(shape, str) and shape in {"number", "date", "url", "bool"}:

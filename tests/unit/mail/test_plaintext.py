@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from nurture.mail.meter import Meter
 from nurture.mail.plaintext import text_source, tidy
 from nurture.mail.sandbox import MailEnvironment
 
 
 def told(source: str) -> str:
-    context = {"xs": ["a", "b"], "u": "https://a.b/?x=1&y=2", "n": "<Anna>", "yes": True, "_turns": [0]}
+    context = {"xs": ["a", "b"], "u": "https://a.b/?x=1&y=2", "n": "<Anna>", "yes": True, "_meter": Meter()}
     return tidy(MailEnvironment(html=False).from_string(text_source(source)).render(context))
 
 
@@ -58,4 +59,4 @@ def test_e13_a_link_of_a_lead_that_is_a_script_is_not_told() -> None:
     from nurture.mail.prepare import guarded
 
     source = text_source(guarded('<a href="{{ u }}">x</a>'))
-    assert MailEnvironment(html=False).from_string(source).render(u="javascript:x").strip() == "x <#>"
+    assert MailEnvironment(html=False).from_string(source).render(u="javascript:x", _meter=Meter()).strip() == "x <#>"

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from nurture.mail.meter import Meter
 from nurture.mail.prepare import prepare
 from nurture.mail.sandbox import MailEnvironment
 from nurture.mail.template import TemplateBroken
@@ -20,12 +21,11 @@ CONTEXT = {
     "yes": True,
     "no": False,
     "colour": "#123456",
-    "_turns": [0],
 }
 
 
 def rendered(source: str) -> str:
-    return MailEnvironment(html=True).from_string(source).render(CONTEXT)
+    return MailEnvironment(html=True).from_string(source).render(CONTEXT | {"_meter": Meter()})
 
 
 def shape(html: str) -> list[str]:
@@ -136,7 +136,11 @@ def test_a_layout_that_prints_the_preheader_itself_gets_no_second_one() -> None:
     ],
 )
 def test_x3_no_value_of_a_lead_makes_a_script_of_a_link(address: str, shown: str, source: str) -> None:
-    html = MailEnvironment(html=True).from_string(prepare(f"<html><body>{source}</body></html>").html).render(u=address)
+    html = (
+        MailEnvironment(html=True)
+        .from_string(prepare(f"<html><body>{source}</body></html>").html)
+        .render(u=address, _meter=Meter())
+    )
     assert re.search(r"(?:href|src)=[\"']\s*(.*?)[\"']", html)[1] == shown  # type: ignore[index]
 
 
@@ -153,7 +157,11 @@ MJML = (
 
 
 def test_mjml_is_compiled_with_its_jinja_alive() -> None:
-    html = MailEnvironment(html=True).from_string(prepare(MJML, mjml=True).html).render({**CONTEXT, "preheader": "pre"})
+    html = (
+        MailEnvironment(html=True)
+        .from_string(prepare(MJML, mjml=True).html)
+        .render({**CONTEXT, "preheader": "pre", "_meter": Meter()})
+    )
     found = [next(filter(None, f)) for f in re.findall(r"Hi (\S+)|(pre)<|href=\"(https[^\"]+)\"|(<b>no)", html)]
     assert found == ["pre", "one", "&lt;two&gt;", "https://a.b/?x=1&amp;y=2"]
 

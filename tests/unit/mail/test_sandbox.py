@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,6 +12,7 @@ from jinja2 import TemplateError
 
 from nurture.mail.formats import Unfit
 from nurture.mail.links import LeadLinks, Links
+from nurture.mail.meter import Meter
 from nurture.mail.sandbox import MailEnvironment
 
 LINKS = LeadLinks(Links("https://e.com", ["very secret"]), lead=1, topic="offers", message=2)
@@ -27,7 +27,7 @@ def render(source: str, *, html: bool = True, **given: Any) -> str:
         "_zone": UTC,
         "_currency": "EUR",
         "_memory": {},
-        "_turns": [0],
+        "_meter": Meter(),
     }
     return MailEnvironment(html=html).from_string(source).render(context | given)
 
@@ -107,54 +107,6 @@ def test_x1_the_environment_never_shows(monkeypatch: pytest.MonkeyPatch) -> None
             shown = str(error)
         assert "canary-7f3a" not in shown
         assert "very secret" not in shown
-
-
-BOMBS = [
-    "{{ 'a' * 100000000 }}",
-    "{{ 100000000 * 'a' }}",
-    "{{ ['a'] * 100000000 }}",
-    "{{ 10 ** 100000000 }}",
-    "{{ 'a'|center(50000000) }}",
-    "{{ 'a'.center(50000000) }}",
-    "{{ 'a'.ljust(50000000) }}",
-    "{{ 'a'|indent(50000000) }}",
-    "{{ '%50000000s' % 'a' }}",
-    "{{ 'a'|wordwrap(1, wrapstring='aaaaaaaa') }}",
-    "{{ [1]|slice(50000000)|list }}",
-    "{{ [1]|batch(50000000, 0)|list }}",
-    "{% for i in range(100000000) %}x{% endfor %}",
-    "{% set n = namespace(x='aaaaaaaaaa') %}{% for i in '"
-    + "a" * 40
-    + "' %}{% set n.x = n.x ~ n.x %}{% endfor %}{{ n.x }}",
-    "{% set n = namespace(x='aaaaaaaaaa') %}{% for i in '"
-    + "a" * 40
-    + "' %}{% set n.x = n.x + n.x %}{% endfor %}{{ n.x }}",
-    "{% set n = namespace(x='aaaaaaaaaa') %}{% for i in '"
-    + "a" * 40
-    + "' %}{% set n.x %}{{ n.x }}{{ n.x }}{% endset %}{% endfor %}",
-    "{% set n = namespace(x='aaaaaaaaaa') %}{% for i in '"
-    + "a" * 40
-    + "' %}{% set n.x = n.x|replace('a', 'aa') %}{% endfor %}{{ n.x }}",
-    "{% set n = namespace(x='aaaaaaaaaa') %}{% for i in '"
-    + "a" * 40
-    + "' %}{% set n.x = [n.x, n.x]|join(n.x) %}{% endfor %}{{ n.x }}",
-    "{% set n = namespace(x=[1]) %}{% for i in '" + "a" * 40 + "' %}{% set n.x = n.x + n.x %}{% endfor %}",
-    "{% set n = namespace(x=9) %}{% for i in '" + "a" * 90 + "' %}{% set n.x = n.x * n.x %}{% endfor %}{{ n.x }}",
-    "{% macro m(n) %}{{ m(n) }}{{ m(n) }}{% endmacro %}{{ m(1) }}",
-    "{% macro m(n) %}{% if n %}{{ m(n - 1) }}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(60) }}",
-    "".join("{% for " + v + " in '" + "a" * 60 + "' %}" for v in "abcdefgh") + "x" + "{% endfor %}" * 8,
-    "{{ 1.5|round(100000000) }}",
-    "{% for i in '" + "a" * 30000 + "' %}" + "x" * 100 + "{% endfor %}",
-    "{{ ('a' ~ 'b')|list|map('upper')|join('" + "x" * 199990 + "' ~ 'xxxxxxxxx') }}",
-]
-
-
-@pytest.mark.parametrize("source", BOMBS)
-def test_x2_a_bomb_goes_out_quickly(source: str) -> None:
-    start = time.perf_counter()
-    with pytest.raises((TemplateError, TypeError, RecursionError, OverflowError)):
-        render(source)
-    assert time.perf_counter() - start < 1
 
 
 @pytest.mark.parametrize(
