@@ -33,6 +33,7 @@ from nurture.engine.ingest import Ingest
 from nurture.engine.live import Live, load_live
 from nurture.engine.passes import Passes
 from nurture.engine.retention import retention_of
+from nurture.engine.scanners import Scanners, known_scanners
 from nurture.engine.turn import Turn
 from nurture.errors import UserError
 from nurture.folder import read_folder
@@ -210,7 +211,16 @@ class App:
         return live is not None and retention.nightly(self.database, live, self.keyring, limits, now, stopping)
 
     def _own_outcomes(self) -> str:
-        path = self.settings.root / "outcomes.toml"
+        return self._own("outcomes.toml")
+
+    @property
+    def scanners(self) -> Scanners:
+        """Networks of mail gateways, the project's own before ours. Raises UserError for a line that is none."""
+        return known_scanners(self._own("scanners.txt"))
+
+    def _own(self, name: str) -> str:
+        """A file that a project may have beside config.yaml."""
+        path = self.settings.root / name
         return path.read_text("utf-8") if path.is_file() else ""
 
     def ingest(self) -> Ingest:

@@ -43,6 +43,7 @@ class Endpoint:
             move=app.move,
             erase=app.erase,
             processing=app.processing,
+            scanners=app.scanners,
             trusted_proxies=app.settings.trusted_proxies,
         )
 

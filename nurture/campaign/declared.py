@@ -22,6 +22,7 @@ LEAD_FIELDS: dict[str, Shape] = {
     "source": "text",
     "owner": "text",
     "created_at": "date",
+    "last_opened_on": "date",  # where `tracking: hygiene_only` keeps it
 }
 ACCOUNT_FIELDS: dict[str, Shape] = {"id": "text", "name": "text"}
 

@@ -168,7 +168,7 @@ class Project(msgspec.Struct, frozen=True, omit_defaults=True):
     alerts: Alerts = Alerts()
     late_events: Duration = Duration(seconds=86_400)
     expires_after: Duration = Duration(seconds=72 * 3600)
-    tracking: bool = False
+    tracking: bool | Literal["hygiene_only"] = False
 
     def funnel_of(self, stage: str) -> Funnel | None:
         """The funnel that stage belongs to; stage names are unique over all funnels."""

@@ -123,7 +123,7 @@ def _check(name: str, use: _Use, project: Project, templates: Mapping[str, str],
         marketing=use.marketing,
         project_locale=project.locale,
         subject_given=use.subject_given,
-        tracking=project.tracking,
+        tracking=project.tracking is True,
         folder=folder,
     )
 

@@ -22,10 +22,10 @@ from nurture.engine.turn import Turn
 from nurture.engine.writing import leave
 from nurture.errors import UserError
 from nurture.journey.timing import shift, zone_name
-from nurture.lead.consent import ALL_MARKETING, PROFILING, Declaration, Proof
+from nurture.lead.consent import ALL_MARKETING, OPEN_DATE, PROFILING, Declaration, Proof
 from nurture.lead.lead import BUILT_IN, LeadId, shard_of
 from nurture.lead.permission import ALL, MARKETING
-from nurture.store import enrollments, erasing, ledger, outbox, rights, suppressions
+from nurture.store import enrollments, erasing, ledger, outbox, rights, suppressions, tracking
 from nurture.store.consents import Person
 from nurture.store.database import Transaction
 from nurture.store.events import store_events
@@ -90,6 +90,17 @@ def object_to_profiling(tx: Transaction, said: Declaration, rules: ConsentRules,
     change(tx, [said], rules, now)
     rights.set_unprofiled(tx, said.lead, said.action == "object")
     rights.note(tx, "profiling", said.actor, now, lead=said.lead, detail={"objected": said.action == "object"})
+
+
+def object_to_open_date(tx: Transaction, said: Declaration, rules: ConsentRules, now: datetime) -> None:
+    """The day of this person's last opening is forgotten and kept no more, or may be kept again (trust C20). `said` is
+    about OPEN_DATE."""
+    assert said.topic == OPEN_DATE, "this is about the day of the last opening only"
+    change(tx, [said], rules, now)
+    objected = said.action == "object"
+    if objected:
+        tracking.forget_open_date(tx, said.lead)
+    rights.note(tx, "open date", said.actor, now, lead=said.lead, detail={"objected": objected})
 
 
 def rectify(

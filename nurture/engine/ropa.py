@@ -39,7 +39,9 @@ def record(project: Project, processing: Processing) -> str:
         + f" {_cell(topic.assessment or '')} |"
         for topic in project.topics.values()
     ]
-    if project.tracking:
+    if project.tracking == "hygiene_only":
+        purposes.append("| The day of the last opening | legitimate interest, Art. 6(1)(f) | people may object |")
+    elif project.tracking:
         purposes.append("| Counting clicks and openings, of those who agreed | consent, Art. 6(1)(a) | |")
     if project.scores:
         names = ", ".join(project.scores)

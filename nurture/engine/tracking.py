@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
+from nurture.campaign.project import Project
+from nurture.journey.timing import local
 from nurture.lead.event import Happening
 from nurture.store import tracking
 from nurture.store.database import Database, Transaction
@@ -19,6 +21,7 @@ from nurture.store.tracking import Hit, Mailed
 TOO_SOON = timedelta(seconds=10)  # after the server took the mail: scanners follow links before the person sees it
 WAIT = timedelta(seconds=15)
 MANY = 4  # different links of one mail, by one visitor, within WAIT of each other
+HYGIENE: Literal["hygiene_only"] = "hygiene_only"  # of `tracking` in config.yaml
 _PAGE = 500
 _EVENTS = {"click": "mail.clicked", "open": "mail.opened"}
 _PURPOSES = {"click": "tracking_clicks", "open": "tracking_opens"}
@@ -31,19 +34,34 @@ class Visitor:
     mark: str | None
     agent: str
     looks_only: bool  # HEAD
+    scanner: str | None = None  # whose gateway it is, where the network is known for that
 
 
-def follow(tx: Transaction, message: int, position: int, visitor: Visitor, now: datetime) -> str | None:
+def follow(
+    tx: Transaction, project: Project, message: int, position: int, visitor: Visitor, now: datetime
+) -> str | None:
     """Where the link leads; the hit is kept where the lead agrees to it now. None for a link that nobody mailed."""
     page = tracking.page_of(tx, message, position)
-    if page is not None:
+    if page is not None and project.tracking != HYGIENE:
         _keep(tx, message, "click", position, visitor, now)
     return page
 
 
-def opened(tx: Transaction, message: int, visitor: Visitor, now: datetime) -> None:
+def opened(tx: Transaction, project: Project, message: int, visitor: Visitor, now: datetime) -> None:
     """The picture of a mail was fetched."""
-    _keep(tx, message, "open", None, visitor, now)
+    if project.tracking == HYGIENE:
+        _keep_day(tx, project, message, visitor, now)
+    else:
+        _keep(tx, message, "open", None, visitor, now)
+
+
+def _keep_day(tx: Transaction, project: Project, message: int, visitor: Visitor, now: datetime) -> None:
+    """Only the day, in the project's zone, over the one before; of a machine's visit nothing (CNIL 2026-042)."""
+    mail = tracking.mailed(tx, message)
+    if mail is None or mail.lead is None or _suspicion(mail, visitor, now) is not None:
+        return
+    if tracking.counted(tx, HYGIENE, [mail.lead], now):
+        tracking.keep_open_date(tx, mail.lead, local(now, project.zone).date())
 
 
 def _keep(tx: Transaction, message: int, kind: str, position: int | None, visitor: Visitor, now: datetime) -> None:
@@ -57,6 +75,8 @@ def _keep(tx: Transaction, message: int, kind: str, position: int | None, visito
 def _suspicion(mail: Mailed, visitor: Visitor, now: datetime) -> str | None:
     if visitor.looks_only:
         return "HEAD"
+    if visitor.scanner is not None:
+        return f"scanner: {visitor.scanner}"
     agent = visitor.agent.lower()
     if not agent or any(word in agent for word in ("bot", "crawl", "spider", "scan", "preview", "curl", "python-")):
         return "browser"

@@ -26,7 +26,8 @@ ALL_MARKETING = "*"  # in place of a topic: everything that is marketing
 TRACKING = ("tracking_opens", "tracking_clicks")  # purposes of their own, never part of "all marketing" (trust C20)
 
 PROFILING = "profiling"  # scores; nobody is asked for it, everybody may object (GDPR 21)
-PURPOSES = (*TRACKING, PROFILING)  # not topics of mails
+OPEN_DATE = "open_date"  # the day of the last opening (tracking: hygiene_only); nobody is asked, everybody may object
+PURPOSES = (*TRACKING, PROFILING, OPEN_DATE)  # not topics of mails
 
 # Who merges two leads keeps the stricter answer; having said nothing is no answer (S27).
 _STRICTNESS: Mapping[str, int] = {"none": 0, "granted": 1, "requested": 2, "expired": 3, "withdrawn": 4, "objected": 5}

@@ -34,7 +34,8 @@ BUILT_IN: Mapping[str, str] = {
     "source": "source",
     "owner": "owner",
 }
-_NOT_ATTRIBUTES = frozenset({"id", "created_at", "createdAt", "external_id", "account_id", "restricted"})
+OPENED_ON = "last_opened_on"  # an attribute that only the program sets: the day of the last opening (trust C20)
+_NOT_ATTRIBUTES = frozenset({"id", "created_at", "createdAt", "external_id", "account_id", "restricted", OPENED_ON})
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 

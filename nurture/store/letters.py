@@ -50,7 +50,7 @@ def load(tx: Transaction, project: Project, claimed: Sequence[Claimed], now: dat
         facts.account_attributes(tx, sorted({k.account for k in leads.values() if k.account is not None})),
         {e.id: e for e in enrollments.by_ids(tx, ids)} if ids else {},
         _requests(tx, asking) if asking else {},
-        tracking.agreed(tx, sorted(leads), now) if project.tracking and leads else {},
+        tracking.counted(tx, project.tracking, sorted(leads), now) if project.tracking and leads else {},
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Literal
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 
-from nurture.lead.consent import TRACKING
+from nurture.lead.consent import OPEN_DATE, TRACKING
+from nurture.lead.lead import OPENED_ON
 from nurture.store.database import Transaction, insert_rows
 from nurture.store.tables import consents, hits, leads, message_links, messages
 
@@ -49,6 +51,36 @@ def agreed(tx: Transaction, lead_ids: Sequence[int], now: datetime) -> dict[int,
         if expires_at is None or expires_at > now:
             found[lead] = found.get(lead, frozenset()) | {purpose}
     return found
+
+
+def counted(
+    tx: Transaction, mode: bool | Literal["hygiene_only"], lead_ids: Sequence[int], now: datetime
+) -> dict[int, frozenset[str]]:
+    """What may be counted of each of these now, in the project's mode: kinds they agreed to; or, for the day of the
+    last opening alone, openings of everybody who did not object and is not restricted."""
+    if mode != "hygiene_only":
+        return agreed(tx, lead_ids, now) if mode else {}
+    c = consents.c
+    objected = exists().where(c.lead_id == leads.c.id, c.topic == OPEN_DATE, c.state.in_(("withdrawn", "objected")))
+    query = select(leads.c.id).where(leads.c.id.in_(lead_ids), leads.c.restricted.is_(False), ~objected)
+    return {lead: frozenset({"tracking_opens"}) for lead in tx.execute(query).scalars()}
+
+
+def keep_open_date(tx: Transaction, lead: int, day: date) -> None:
+    """The lead last opened a mail that day; the day before it is forgotten. Nothing else of it is kept: no instant, no
+    event, not even that the lead changed."""
+    held = tx.execute(select(leads.c.attributes).where(leads.c.id == lead).with_for_update()).scalar()
+    if held is not None and held.get(OPENED_ON) != day.isoformat():
+        values = {"attributes": {**held, OPENED_ON: day.isoformat()}}
+        tx.execute(update(leads).where(leads.c.id == lead).values(**values))
+
+
+def forget_open_date(tx: Transaction, lead: int) -> None:
+    """The lead objected to that."""
+    held = tx.execute(select(leads.c.attributes).where(leads.c.id == lead).with_for_update()).scalar() or {}
+    if OPENED_ON in held:
+        values = {"attributes": {name: value for name, value in held.items() if name != OPENED_ON}}
+        tx.execute(update(leads).where(leads.c.id == lead).values(**values))
 
 
 def keep_links(tx: Transaction, pages: Mapping[int, Sequence[str]]) -> None:

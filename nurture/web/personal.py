@@ -17,7 +17,7 @@ from nurture.engine import privacy
 from nurture.engine.confirming import asked_with
 from nurture.engine.consent import Answer, change
 from nurture.engine.exporting import export
-from nurture.lead.consent import ALL_MARKETING, PROFILING, TRACKING, Action, Declaration, Proof
+from nurture.lead.consent import ALL_MARKETING, OPEN_DATE, PROFILING, TRACKING, Action, Declaration, Proof
 from nurture.lead.lead import LeadId
 from nurture.store.consents import Person, people
 from nurture.store.database import Transaction
@@ -142,6 +142,15 @@ class Personal:
         def act(tx: Transaction, person: Person) -> None:
             said = self._said(person.id, PROFILING, "object" if objects else "grant", visit, "preferences")
             privacy.object_to_profiling(tx, said, self._services.rules(), self._services.clock.now())
+
+        self._with(lead, act)
+
+    def object_to_open_date(self, lead: LeadId, objects: bool, visit: Visit) -> None:
+        """The day of the last opening is not kept, or may be again."""
+
+        def act(tx: Transaction, person: Person) -> None:
+            said = self._said(person.id, OPEN_DATE, "object" if objects else "grant", visit, "preferences")
+            privacy.object_to_open_date(tx, said, self._services.rules(), self._services.clock.now())
 
         self._with(lead, act)
 

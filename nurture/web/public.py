@@ -18,9 +18,10 @@ from starlette.routing import Route
 from nurture.campaign.project import Project
 from nurture.engine.confirming import asked_with
 from nurture.engine.privacy import Asked
+from nurture.engine.tracking import HYGIENE
 from nurture.errors import StoreUnavailable
 from nurture.journey.timing import local, zone_name
-from nurture.lead.consent import TRACKING
+from nurture.lead.consent import OPEN_DATE, TRACKING
 from nurture.lead.permission import MARKETING
 from nurture.mail.links import Payload, Purpose
 from nurture.store.consents import Person
@@ -165,6 +166,8 @@ class PublicRoutes:
             "unpause": lambda: mine.pause(lead, 0),
             "profiling-off": lambda: mine.object_to_profiling(lead, True, visit),
             "profiling-on": lambda: mine.object_to_profiling(lead, False, visit),
+            "open-date-off": lambda: mine.object_to_open_date(lead, True, visit),
+            "open-date-on": lambda: mine.object_to_open_date(lead, False, visit),
         }
 
     async def _show_choices(
@@ -182,6 +185,8 @@ class PublicRoutes:
             "paused": texts["paused"].format(day=self._paused_until(person, texts)) if self._rests(person) else "",
             "profiles": bool(self._services.project.scores),
             "unprofiled": person is not None and person.unprofiled,
+            "open_date": self._services.project.tracking == HYGIENE,
+            "open_date_off": _objected(person, OPEN_DATE),
         }
         return await self._show(request, lead, "preferences", "preferences", **context)
 
@@ -202,7 +207,7 @@ class PublicRoutes:
         project = self._services.project
         locale = person.locale if person else None
         choices: list[dict[str, Any]] = list(topic_words(project, list(project.topics), locale))
-        if project.tracking:
+        if project.tracking is True:
             texts = self._pages.texts(self._language(locale), "preferences")
             choices += [{"name": name, "title": texts[name], "wording": texts[name]} for name in TRACKING]
         closed = person is not None and MARKETING in person.scopes
@@ -301,6 +306,11 @@ def _rights_parts(payload: Payload | None) -> tuple[int, int, str]:
         case (int(lead), int(asked), str(mark)):
             return lead, asked, mark
     return NOBODY, 0, ""
+
+
+def _objected(person: Person | None, purpose: str) -> bool:
+    row = person.consents.get(purpose) if person is not None else None
+    return row is not None and row.state in ("withdrawn", "objected")
 
 
 def _is_foreign(request: Request, services: Services) -> bool:

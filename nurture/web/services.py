@@ -11,6 +11,7 @@ from nurture.clock import Clock
 from nurture.engine.consent import ConsentRules
 from nurture.engine.exporting import Processing
 from nurture.engine.ingest import Ingest
+from nurture.engine.scanners import Scanners, known_scanners
 from nurture.lead.keyring import Keyring
 from nurture.lead.lead import LeadId
 from nurture.mail.links import Links
@@ -37,6 +38,7 @@ class Services:
     forms_per_hour: int = 60  # submissions of hosted forms from one network (trust X18)
     even: bool = True  # buttons are answered at even times (trust X7)
     forms_in_all: int = 2_000  # … and from everywhere
+    scanners: Scanners = field(default_factory=known_scanners)  # whose visits are no person's
     processing: Processing = field(default_factory=Processing)  # told to who asks for their data
     version: str = field(default="0.1.0")
 

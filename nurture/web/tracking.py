@@ -72,13 +72,15 @@ class TrackingRoutes:
     def _page(self, request: Request, message: int, position: int) -> str | None:
         with self._services.database.write() as tx:
             now = self._services.clock.now()
-            return tracking.follow(tx, message, position, self._visitor(request), now)
+            return tracking.follow(tx, self._services.project, message, position, self._visitor(request), now)
 
     def _count(self, request: Request, message: int) -> None:
         with self._services.database.write() as tx:
-            tracking.opened(tx, message, self._visitor(request), self._services.clock.now())
+            now = self._services.clock.now()
+            tracking.opened(tx, self._services.project, message, self._visitor(request), now)
 
     def _visitor(self, request: Request) -> Visitor:
         address = client_address(request, self._services.trusted_proxies)
         mark = self._services.keyring.mac("visitor", address)[:16] if address else None
-        return Visitor(mark, request.headers.get("user-agent", ""), request.method == "HEAD")
+        agent, scanner = request.headers.get("user-agent", ""), self._services.scanners.whose(address)
+        return Visitor(mark, agent, request.method == "HEAD", scanner)

@@ -218,6 +218,16 @@ def test_c20_only_who_agreed_gets_counted_links_and_the_picture(live: Shop) -> N
     assert "https://shop.example/new" in sent["bob@example.com"]
 
 
+def test_c20_hygiene_only_puts_the_picture_in_and_rewrites_no_link(live: Shop) -> None:
+    live.write("config.yaml", CONFIG + PRIVACY + "tracking: hygiene_only\n")
+    live.deploy()
+    live.run("enroll", "hello", "ann@example.com")
+    live.work()
+    html = mails(live)["ann@example.com"]
+    assert 'href="https://shop.example/new"' in html
+    assert "/o/" in html
+
+
 def test_c20_each_kind_of_counting_is_agreed_to_by_itself(live: Shop) -> None:
     declare(live, "ann", "grant", "tracking_opens")
     live.run("enroll", "hello", "ann@example.com")

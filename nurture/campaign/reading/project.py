@@ -97,7 +97,7 @@ class _Builder:
             alerts=got.get("alerts", Alerts()),
             late_events=got.get("late_events", Duration(seconds=86_400)),
             expires_after=got.get("expires_after", Duration(seconds=72 * 3600)),
-            tracking=bool(got["tracking"]),
+            tracking=got.get("tracking", False),
         )
 
     def _named(self, project: Project) -> Project:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 from nurture.campaign.project import Alerts, Cap, DealStage, Input, Recycle, Sender, Shape
 from nurture.campaign.reading.context import Context, said
 from nurture.campaign.reading.kinds import Either, Got, Key, ListOf, MapOf, Raw, Record, Schema, Via, word
@@ -304,6 +307,20 @@ _ALERTS = Record(
     lambda got, at: Alerts(got.get("blast", 10_000), got["fallback"]),
 )
 
+
+@dataclass(frozen=True)
+class _Tracking:
+    noun: str = "'true', 'false' or 'hygiene_only'"
+
+    def read(self, node: Node, at: Context) -> bool | Literal["hygiene_only"] | None:
+        if isinstance(node, Scalar) and node.text == "hygiene_only":
+            return "hygiene_only"
+        return Flag(self.noun).read(node, at)
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"enum": [True, False, "hygiene_only"]}
+
+
 LANGUAGE: dict[str, Key] = {
     "project": Key(Name("a project's name"), "The project's name.", required=True),
     "timezone": Key(Zone(), "The project's time zone, such as Europe/Paris."),
@@ -329,5 +346,8 @@ LANGUAGE: dict[str, Key] = {
     "alerts": Key(_ALERTS, "Who is told, and when a deploy asks."),
     "late_events": Key(Span(), "Events accepted later than this are facts only; 24h if not written."),
     "expires_after": Key(Span(), "A mail that could not go for so long is dropped; 72h if not written."),
-    "tracking": Key(Flag(), "Opens and clicks of those who agreed to it."),
+    "tracking": Key(
+        _Tracking(),
+        "true: opens and clicks of those who agreed to it; hygiene_only: the day of the last opening and nothing else.",
+    ),
 }
