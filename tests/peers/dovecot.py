@@ -36,7 +36,7 @@ submission_host = 127.0.0.1:{submission}
 lmtp_save_to_detail_mailbox = no
 passdb {{
   driver = static
-  args = user={user} password={password}
+  args = password={password}
 }}
 userdb {{
   driver = static
@@ -103,7 +103,6 @@ class Dovecot(Peer):
             (self.home / "sieve" / f"{who}.sieve").write_text(f'require "vacation";\nvacation :days 1 "{text}";\n')
         values = {
             "home": self.home,
-            "user": USER,
             "password": PASSWORD,
             "uid": nobody.pw_uid,
             "gid": nobody.pw_gid,

@@ -62,16 +62,24 @@ postlog unix-dgram n - n - 1 postlogd
 
 class Postfix(Peer):
     """Listens on `port` while entered; `inbox()` is what it delivered to anyone @inbox.test. `more` are settings of
-    main.cf that come last and win; `{home}` in them is its folder."""
+    main.cf that come last and win; `checks` is its table of header_checks (regexp_table(5))."""
 
     name = "postfix"
 
-    def __init__(self, certificate: Path, key: Path, more: Mapping[str, str] | None = None) -> None:
-        self._certificate, self._key, self._more = certificate, key, more or {}
-        self.port = 0
+    def __init__(
+        self,
+        certificate: Path,
+        key: Path,
+        *,
+        port: int = 0,
+        more: Mapping[str, str] | None = None,
+        checks: str = "",
+    ) -> None:
+        self._certificate, self._key, self._more, self._checks = certificate, key, more or {}, checks
+        self.port = port
 
     def start(self) -> None:
-        self.port = free_port()
+        self.port = self.port or free_port()
         nobody = pwd.getpwnam("nobody")
         for name in ("etc", "queue", "data", "inbox"):
             (self.home / name).mkdir()
@@ -90,8 +98,12 @@ class Postfix(Peer):
             "key": self.home / "key.pem",
             "port": self.port,
         }
-        more = "".join(f"{name} = {value}\n" for name, value in self._more.items())
-        (self.home / "etc" / "main.cf").write_text((MAIN + more).format(**values))
+        more = dict(self._more)
+        if self._checks:
+            (self.home / "etc" / "header_checks").write_text(self._checks)
+            more["header_checks"] = f"regexp:{self.home}/etc/header_checks"
+        settings = MAIN.format(**values) + "".join(f"{name} = {value}\n" for name, value in more.items())
+        (self.home / "etc" / "main.cf").write_text(settings)
         (self.home / "etc" / "master.cf").write_text(MASTER.format(**values))
         self._postfix("start")
         self.await_port(self.port)

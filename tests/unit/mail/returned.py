@@ -217,6 +217,7 @@ CASES = [
     Case("exchange.5.1.1", exchange("5.1.1", "smtp;550 5.1.1 RESOLVER.ADR.ExRecipNotFound; not found"), "bounced", A, "5.1.1", 550),
     Case("exchange.quota", exchange("5.2.2", "smtp;554 5.2.2 mailbox full; STOREDRV.Deliver.Exception:QuotaExceededException"), "bounced", A, "5.2.2", 554),
     Case("exchange.directory", exchange("5.4.1", "smtp;550 5.4.1 Recipient address rejected: Access denied. AS(201806281) [AM0.example]"), "bounced", A, "5.4.1", 550),
+    Case("postfix.opensmtpd-nobody", postfix("failed", "5.2.4", "smtp; 524 5.2.4 Mailing list expansion problem: <anna@example.com>"), "bounced", A, "5.2.4", 524),
     Case("exchange.restricted", exchange("5.7.133", "smtp;550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required"), "bounced", A, "5.7.133", 550),
     Case("exchange.loop", exchange("5.4.14", "smtp;554 5.4.14 Hop count exceeded - possible mail loop ATTR34"), "bounced", A, "5.4.14", 554),
     Case("exchange.expired", exchange("4.4.7", "smtp;550 4.4.7 QUEUE.Expired; message expired"), "bounced", A, "4.4.7", 550),

@@ -153,6 +153,7 @@ rcpt | 554 30 Sorry, your message to anna@aol.com cannot be delivered. This mail
 rcpt | 550 Mailbox suspended | disabled
 rcpt | 550 5.4.1 Recipient address rejected: Access denied. AS(201806281) [AM0EUR02FT012.eop-EUR02.prod.protection.outlook.com] | likely
 rcpt | 550 5.4.1 [anna@example.com]: Recipient address rejected: Access denied | likely
+rcpt | 524 5.2.4 Mailing list expansion problem: <anna@example.com> | likely
 rcpt | 550 5.4.4 Unable to route due to invalid recipient domain | domain
 rcpt | 550 5.4.6 Routing loop detected | domain
 dot | 550 5.4.7 Delivery expired (message too old) | domain
