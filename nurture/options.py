@@ -321,7 +321,7 @@ _RETURNS = Record(
     lambda got, at: ReturnsOptions(**{key: value for key, value in got.values.items() if value is not None}),
     one_of=("maildir", "imap"),
 )
-PROVIDERS = ("brevo", "mailgun", "postmark", "sendgrid", "ses")
+PROVIDERS = ("brevo", "mailgun", "postmark", "resend", "sendgrid", "ses")
 KEPT = ("events", "decisions", "messages", "attempts", "pending", "visits", "leads", "imports")
 _PRIVACY = Record(
     "'privacy'",

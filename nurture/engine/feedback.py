@@ -65,6 +65,8 @@ class Feedback:
         """The mail that the first valid mark names."""
         for mark in notice.marks:
             number = self.links.read_verp(mark)
+            if number is None and (link := self.links.read_unsubscribe(mark)) is not None:
+                number = link[2] if isinstance(link[2], int) else None  # the link bears a MAC of ours as well
             if number is not None and (mail := returned.find(turn.tx, number)) is not None:
                 return mail
         return None

@@ -130,6 +130,13 @@ class Links:
         except (BadData, msgspec.MsgspecError, ValueError):
             return None
 
+    def read_unsubscribe(self, token: str) -> tuple[int, str, Atom] | None:
+        """(lead, topic, message) of an unsubscribe link's token, or None for anything else."""
+        match self.read(Purpose.UNSUBSCRIBE, token):
+            case (int(lead), str(topic), (int() | str()) as message):
+                return lead, topic, message
+        return None
+
     def verp(self, message: int) -> str:
         """The local part of the envelope sender, equal for every attempt of a message (trust E10).
 

@@ -59,8 +59,7 @@ class PublicRoutes:
 
     async def _unsubscribe(self, request: Request) -> Response:
         token = request.path_params["token"]
-        payload = self._services.links.read(Purpose.UNSUBSCRIBE, token)
-        lead, topic, message = _unsubscribe_parts(payload)
+        lead, topic, message = self._services.links.read_unsubscribe(token) or (NOBODY, "", 0)
         if request.method != "POST":
             return await self._show(request, lead, "unsubscribe", "unsubscribe", form=self._form(token))
         fields = await read_fields(request)
@@ -285,13 +284,6 @@ def answered(services: Services, pages: Pages, handler: Handler, step: float = L
 
 def _plain(project: Project, pages: Pages, page: str, status: int, headers: dict[str, str] | None = None) -> Response:
     return pages.show(project, pages.language(project), page, status=status, headers=headers)
-
-
-def _unsubscribe_parts(payload: Payload | None) -> tuple[int, str, int | str]:
-    match payload:
-        case (int(lead), str(topic), (int() | str()) as message):
-            return lead, topic, message
-    return NOBODY, "", 0
 
 
 def _confirm_parts(payload: Payload | None) -> tuple[int, str, int | str]:

@@ -32,7 +32,7 @@ from nurture.store.tables import event_keys
 from nurture.web.hooks import Hooks
 from nurture.web.providers import READERS, Posted
 from nurture.web.providers.posted import Unavailable
-from tests.journeys.posted import FEEDBACK, Post, posted
+from tests.journeys.posted import FEEDBACK, LINKS, Post, posted
 from tests.journeys.world import instant
 from tests.store.conftest import _sqlite_file
 
@@ -43,6 +43,7 @@ ARN = "arn:aws:sns:eu-west-1:123456789012:nurture"
 CERTIFICATE = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-abc.pem"
 MAILGUN_KEY = "key-0123456789abcdef"
 LOGIN = "hook:correct-horse"
+RESEND_KEY = "whsec_" + base64.b64encode(b"a signing secret of Resend's").decode()
 RSA_KEY, OTHER_RSA = (rsa.generate_private_key(65537, 2048) for _ in range(2))
 EC_KEY, OTHER_EC = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
 
@@ -63,6 +64,7 @@ SETTINGS = {
     "postmark": f"{LOGIN} 198.51.100.0/24",
     "sendgrid": ec_text(EC_KEY),
     "brevo": "a-long-token 198.51.100.7",
+    "resend": RESEND_KEY,
 }
 
 
@@ -254,6 +256,32 @@ def brevo(mark: str, login: str = "a-long-token", **event: Any) -> Call:
     return Call(json.dumps(body).encode(), {"authorization": f"Bearer {login}"})
 
 
+def svix(body: dict[str, Any], key: str = RESEND_KEY, at: datetime = NOW, prefix: str = "svix") -> Call:
+    data, stamp, name = json.dumps(body).encode(), str(int(at.timestamp())), "msg_p5jXN8AQM9LWM0D4loKWxJek"
+    made = hmac.digest(base64.b64decode(key.removeprefix("whsec_")), f"{name}.{stamp}.".encode() + data, "sha256")
+    signature = f"v1,{base64.b64encode(made).decode()}"
+    return Call(data, {f"{prefix}-id": name, f"{prefix}-timestamp": stamp, f"{prefix}-signature": signature})
+
+
+def resend(mark: str, **more: Any) -> Call:
+    how = {name: more.pop(name) for name in ("key", "at", "prefix") if name in more}
+    data = {
+        "email_id": "56761188-7520-42d8-8898-ff6fc54ce618",
+        "created_at": "2026-03-02T10:00:01.894719+00:00",
+        "from": "Shop <news@shop.example>",
+        "to": ["lead0@example.com"],
+        "subject": "Your cart",
+        "headers": [{"name": "Message-ID", "value": f"<{mark[2:]}@shop.example>"}],
+        "bounce": {
+            "type": "Permanent",
+            "subType": "General",
+            "message": "The recipient's email provider sent a hard bounce message.",
+            "diagnosticCode": ["smtp; 550 5.1.1 <lead0@example.com>... User unknown"],
+        },
+    } | more.pop("data", {})
+    return svix({"type": "email.bounced", "created_at": "2026-03-02T10:00:05Z", "data": data} | more, **how)
+
+
 Maker = Callable[..., Call]
 MAKERS: dict[str, Maker] = {
     "ses": ses,
@@ -261,8 +289,9 @@ MAKERS: dict[str, Maker] = {
     "postmark": postmark,
     "sendgrid": sendgrid,
     "brevo": brevo,
+    "resend": resend,
 }
-SIGNED = {name: MAKERS[name] for name in ("ses", "mailgun", "sendgrid")}
+SIGNED = {name: MAKERS[name] for name in ("ses", "mailgun", "sendgrid", "resend")}
 all_providers = pytest.mark.parametrize(("name", "make"), MAKERS.items(), ids=list(MAKERS))
 signed_providers = pytest.mark.parametrize(("name", "make"), SIGNED.items(), ids=list(SIGNED))
 
@@ -295,6 +324,7 @@ OTHER = {
     "postmark": {"login": "hook:wrong"},
     "sendgrid": {"key": OTHER_EC},
     "brevo": {"login": "wrong"},
+    "resend": {"key": "whsec_b3RoZXI="},
 }
 
 
@@ -319,7 +349,8 @@ async def test_x12_a_request_from_the_future_is_refused(name: str, make: Maker, 
 
 
 @pytest.mark.parametrize(
-    ("name", "minutes", "status"), [("mailgun", 4, 200), ("mailgun", 6, 403), ("sendgrid", 6, 403)]
+    ("name", "minutes", "status"),
+    [("mailgun", 4, 200), ("mailgun", 6, 403), ("sendgrid", 6, 403), ("resend", 4, 200), ("resend", 6, 403)],
 )
 async def test_x12_signed_times_may_differ_by_five_minutes(name: str, minutes: int, status: int, world: World) -> None:
     answer = await world.send(name, MAKERS[name](world.post.mark(), at=NOW - timedelta(minutes=minutes)))
@@ -333,6 +364,7 @@ async def test_x12_signed_times_may_differ_by_five_minutes(name: str, minutes: i
         ("ses", b"22b80b92", b"22b80b93"),
         ("mailgun", b"a8ce0edb", b"a8ce0edc"),
         ("sendgrid", b"bounce", b"bouncf"),
+        ("resend", b"Permanent", b"permanent"),
     ],
 )
 async def test_x12_an_altered_byte_is_refused(name: str, old: bytes, new: bytes, world: World) -> None:
@@ -350,6 +382,9 @@ async def test_x12_an_altered_byte_is_refused(name: str, old: bytes, new: bytes,
         ("brevo", "authorization"),
         ("sendgrid", "x-twilio-email-event-webhook-signature"),
         ("sendgrid", "x-twilio-email-event-webhook-timestamp"),
+        ("resend", "svix-id"),
+        ("resend", "svix-timestamp"),
+        ("resend", "svix-signature"),
     ],
 )
 async def test_x12_a_missing_header_is_refused(name: str, header: str, world: World) -> None:
@@ -428,6 +463,53 @@ async def test_x12_without_a_database_the_provider_is_asked_to_try_again(world: 
     world.hooks.live = gone
     answer = await world.send("brevo", brevo(world.post.mark()))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+
+
+# ── Standard Webhooks ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+async def test_x12_the_standards_own_headers_are_taken_as_well(world: World) -> None:
+    assert (await world.send("resend", resend(world.post.mark(), prefix="webhook"))).status_code == 200
+
+
+async def test_x12_one_good_signature_of_several_is_enough(world: World) -> None:
+    call = resend(world.post.mark())
+    several = f"v1,b3RoZXI= v1a,unknown {call.headers['svix-signature']}"
+    answer = await world.send("resend", replace(call, headers=call.headers | {"svix-signature": several}))
+    assert answer.json()["taken"] == {"bounced": 1}
+
+
+@pytest.mark.parametrize("signature", ["", "v1", "v1,", "v1,=", "v2,{made}", "{made}", "v1;{made}"])
+async def test_x12_a_signature_of_another_form_is_refused(signature: str, world: World) -> None:
+    call = resend(world.post.mark())
+    given = signature.format(made=call.headers["svix-signature"].partition(",")[2])
+    headers = call.headers | {"svix-signature": given}
+    assert (await world.send("resend", replace(call, headers=headers))).status_code == 403
+    assert world.untouched()
+
+
+@pytest.mark.parametrize("header", ["svix-id", "svix-timestamp"])
+async def test_x12_what_is_signed_beside_the_body_cannot_be_changed(header: str, world: World) -> None:
+    call = resend(world.post.mark())
+    headers = call.headers | {header: call.headers[header][:-1] + "7"}
+    assert (await world.send("resend", replace(call, headers=headers))).status_code == 403
+
+
+async def test_e24_a_mail_whose_message_id_was_replaced_is_known_by_its_unsubscribe_link(world: World) -> None:
+    link = LINKS.unsubscribe(world.post.lead, "offers", world.post.message)
+    headers = [{"name": "Message-ID", "value": "<0100@email.amazonses.com>"}]
+    headers += [{"name": "List-Unsubscribe", "value": f"<{link}>, <mailto:b@shop.example>"}]
+    answer = await world.send("resend", resend(world.post.mark(), data={"headers": headers}))
+    assert answer.json()["taken"] == {"bounced": 1}
+
+
+async def test_e24_a_changed_unsubscribe_link_names_no_mail(world: World) -> None:
+    link = LINKS.unsubscribe(world.post.lead, "offers", world.post.message)
+    changed = link[:-3] + ("aaa" if link[-3:] != "aaa" else "bbb")
+    headers = [{"name": "List-Unsubscribe", "value": f"<{changed}>"}]
+    answer = await world.send("resend", resend(world.post.mark(), data={"headers": headers}))
+    assert answer.json()["taken"] == {"forged": 1}
+    assert world.untouched()
 
 
 # ── SNS ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -533,6 +615,14 @@ def ses_event(kind: str, **part: Any) -> Call:
         ("sendgrid", sendgrid("b+1a.mac", event="deferred"), "deferred"),
         ("sendgrid", sendgrid("b+1a.mac", event="group_unsubscribe"), "unsubscribed"),
         ("sendgrid", sendgrid("b+1a.mac", event="group_resubscribe"), "unknown"),
+        ("resend", resend("b+1a.mac", type="email.complained"), "complained"),
+        ("resend", resend("b+1a.mac", type="email.delivered"), "delivered"),
+        ("resend", resend("b+1a.mac", type="email.delivery_delayed"), "deferred"),
+        ("resend", resend("b+1a.mac", type="email.suppressed"), "rejected"),
+        ("resend", resend("b+1a.mac", data={"bounce": {"subType": "OnAccountSuppressionList"}}), "rejected"),
+        ("resend", resend("b+1a.mac", type="email.failed"), "failed"),
+        ("resend", resend("b+1a.mac", type="email.sent"), "queued"),
+        ("resend", resend("b+1a.mac", type="contact.created"), "unknown"),
         ("brevo", brevo("b+1a.mac", event="spam"), "complained"),
         ("brevo", brevo("b+1a.mac", event="soft_bounce"), "bounced"),
         ("brevo", brevo("b+1a.mac", event="blocked"), "rejected"),

@@ -24,6 +24,7 @@ KEYS = st.sampled_from(
         *("event", "email", "reason", "message-id", "ts_event", "RecordType", "Type", "Details", "Metadata", "Content"),
         *("event-data", "message", "headers", "envelope", "sender", "delivery-status", "code", "timestamp", "severity"),
         *("mail", "bounce", "bouncedRecipients", "complaint", "delivery", "recipients", "eventType", "destination"),
+        *("data", "to", "subType", "diagnosticCode", "failed", "created_at", "type"),
         *("newTopicPreferences", "subscription", "status", "name", "value"),
     ]
 )
@@ -64,16 +65,30 @@ def test_x12_what_amazon_signed(event: dict[str, Any], kind: str) -> None:
     assert all(isinstance(notice, Notice) for notice in _notices({**event, "eventType": kind}, "id"))
 
 
+@settings(max_examples=60)
+@given(VALUES)
+def test_x12_resend(body: Any) -> None:
+    stamp, key = str(int(NOW.timestamp())), "dG9rZW4="
+    data = json.dumps(body).encode()
+    made = base64.b64encode(hmac.digest(b"token", f"m.{stamp}.".encode() + data, "sha256")).decode()
+    headers = {"webhook-id": "m", "webhook-timestamp": stamp, "webhook-signature": f"v1,{made}"}
+    notices = READERS["resend"](Posted(headers, data, None, NOW, (key,), lambda _url: b""))
+    assert all(isinstance(notice, Notice) for notice in notices)
+
+
 @settings(max_examples=30)
 @given(VALUES, st.binary(max_size=80))
 def test_x12_an_unsigned_body_is_never_read(body: Any, signature: bytes) -> None:
     stamp = str(int(NOW.timestamp()))
     made = base64.b64encode(signature).decode()
-    for name in ("sendgrid", "ses", "mailgun"):
+    for name in ("sendgrid", "ses", "mailgun", "resend"):
         data = json.dumps(body).encode()
         headers = {
             "x-twilio-email-event-webhook-signature": made,
             "x-twilio-email-event-webhook-timestamp": stamp,
+            "webhook-id": "m",
+            "webhook-timestamp": stamp,
+            "webhook-signature": f"v1,{made}",
         }
         posted = Posted(headers, data, None, NOW, (base64.b64encode(b"x" * 91).decode(),), lambda _url: b"")
         try:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from nurture.mail.report import Notice
-from nurture.web.providers import brevo, mailgun, postmark, sendgrid, ses
+from nurture.web.providers import brevo, mailgun, postmark, resend, sendgrid, ses
 from nurture.web.providers.posted import Posted
 
 READERS: Mapping[str, Callable[[Posted], Sequence[Notice]]] = {
     "brevo": brevo.read,
     "mailgun": mailgun.read,
     "postmark": postmark.read,
+    "resend": resend.read,
     "sendgrid": sendgrid.read,
     "ses": ses.read,
 }
