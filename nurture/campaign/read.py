@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from nurture.campaign.cases import CampaignTest
 from nurture.campaign.compile import compile_campaign
@@ -67,10 +68,13 @@ def read_campaign(file: str, text: str, project: Project) -> Reading:
 
 
 def read_campaigns(
-    files: Mapping[str, str], project: Project, templates: Mapping[str, object] | None = None
+    files: Mapping[str, str],
+    project: Project,
+    templates: Mapping[str, object] | None = None,
+    today: date | None = None,
 ) -> Campaigns:
     """All campaigns, with the rules that need more than one of them. `templates` holds the project's by name; without
-    it nothing is said about templates that are missing."""
+    it nothing is said about templates that are missing, and without `today` nothing about dates gone by."""
     findings = Findings()
     specs: dict[str, CampaignSpec] = {}
     names: set[str] = set()  # also of those with problems, so that a mistake in one is not said of another
@@ -87,7 +91,8 @@ def read_campaigns(
             findings.add(spec.mark, "N335", f"the campaign '{spec.name}' is also in {first.file}:{first.line}")
             continue
         specs[spec.name] = spec
-    judge_project(list(specs.values()), findings, names | set(specs), None if templates is None else set(templates))
+    known = None if templates is None else set(templates)
+    judge_project(list(specs.values()), project, findings, names | set(specs), known, today)
     problems = findings.problems
     broken = {p.mark.file for p in problems if p.severity == "error"}
     plans = {name: compile_campaign(spec) for name, spec in specs.items() if spec.mark.file not in broken}

@@ -31,6 +31,7 @@ def check(
     project: ProjectOption = None,
 ) -> None:
     """All problems of campaigns, templates and config. Ends with 1 if one of them is an error."""
+    from nurture.clock import machine_now
     from nurture.engine.checking import check_project
     from nurture.folder import read_folder
     from nurture.settings import read_language
@@ -39,7 +40,8 @@ def check(
     root = project_root(project, _start(given, project))
     folder = read_folder(root, also=given)
     language = read_language(folder, os.environ)
-    checked = check_project(language.project, folder.campaigns, folder.templates)
+    today = machine_now().date()
+    checked = check_project(language.project, folder.campaigns, folder.templates, today=today)
     problems = [*folder.problems, *language.problems, *checked.problems]
     if given:
         problems = _chosen(problems, given, root)

@@ -15,6 +15,7 @@ import typer
 
 from nurture.cli import app
 from nurture.cli.reference_keys import campaign_page, config_page
+from nurture.cli.reference_rules import rules_page
 
 _HEAD = """# Commands
 
@@ -27,7 +28,12 @@ plainly, 3 ours, with a log to paste, 130 interrupted.
 
 def pages() -> dict[str, str]:
     """File name → Markdown."""
-    return {"commands.md": commands_page(), "campaign-keys.md": campaign_page(), "config-keys.md": config_page()}
+    return {
+        "commands.md": commands_page(),
+        "campaign-keys.md": campaign_page(),
+        "config-keys.md": config_page(),
+        "rules.md": rules_page(),
+    }
 
 
 def commands_page() -> str:

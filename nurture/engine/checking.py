@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from nurture.campaign import plan
 from nurture.campaign.cases import CampaignTest
@@ -43,12 +44,17 @@ class _Use:
 
 
 def check_project(
-    project: Project, campaigns: Mapping[str, str], templates: Mapping[str, str], *, folder: str = "templates/"
+    project: Project,
+    campaigns: Mapping[str, str],
+    templates: Mapping[str, str],
+    *,
+    folder: str = "templates/",
+    today: date | None = None,
 ) -> Checked:
     """Everything that can be known before a deploy. `campaigns` are texts by file, `templates` by their path below
-    `folder`; both as they lie in the project."""
+    `folder`; both as they lie in the project. Without `today` no date is said to be past."""
     names = template_names(templates)
-    read = read_campaigns(campaigns, project, dict.fromkeys(names))
+    read = read_campaigns(campaigns, project, dict.fromkeys(names), today)
     found = [*read.problems, *_check_templates(project, read, names, templates, folder)]
     return Checked(read.plans, read.tests, check_all(found), names)
 

@@ -204,3 +204,10 @@ def test_the_schema_takes_the_example_campaigns_and_refuses_a_wrong_one() -> Non
 def test_the_example_project_has_no_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(os.fspath(REPOSITORY))
     assert run(["check"]) == 0
+
+
+def test_a_date_gone_by_is_told_by_the_clock_of_the_machine(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(project, {"campaigns/thanks.yaml": GOOD.replace("{event: bought}", "{schedule: 2019-11-29T09:30}")})
+    put(project, {"templates/thanks.html": MAIL.replace("{{ entry.total }}", "it")})
+    assert run(["check"]) == 0
+    assert "warning N345: 2019-11-29 is past: nobody enters any more" in capsys.readouterr().out

@@ -4,8 +4,41 @@ from __future__ import annotations
 
 from nurture.campaign import plan
 from nurture.campaign.problems import Mark
+from nurture.campaign.rules.rule import Rule
 from nurture.campaign.source import Findings
 from nurture.campaign.spec import CampaignSpec, StepSpec
+
+RULE = Rule(
+    "N326",
+    "error",
+    "Campaigns that enroll one another in a circle without a wait.",
+    fails=(
+        """\
+campaign: one
+enter: {manual: true}
+steps: [{enroll: two}]
+""",
+        """\
+campaign: two
+enter: {manual: true}
+steps: [{enroll: one}]
+""",
+    ),
+    passes=(
+        """\
+campaign: one
+enter: {manual: true}
+steps: [{enroll: two}]
+""",
+        """\
+campaign: two
+enter: {manual: true}
+steps:
+  - wait: 30d
+  - enroll: one
+""",
+    ),
+)
 
 _WAITS = plan.Wait | plan.Repeat
 
@@ -20,7 +53,7 @@ def refuse_enroll_circles(specs: list[CampaignSpec], findings: Findings) -> None
             way = " → ".join([*circle, name])
             mark = at_once[name][circle[1] if len(circle) > 1 else name]
             findings.add(
-                mark, "N326", f"leads go in a circle without a wait: {way}", "put a 'wait' before the 'enroll'"
+                mark, RULE.code, f"leads go in a circle without a wait: {way}", "put a 'wait' before the 'enroll'"
             )
 
 

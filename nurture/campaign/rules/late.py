@@ -7,11 +7,41 @@ from datetime import datetime
 from nurture.campaign import plan
 from nurture.campaign.duration import Duration
 from nurture.campaign.project import Project
+from nurture.campaign.rules.rule import Rule
 from nurture.campaign.source import Findings
 from nurture.campaign.spec import CampaignSpec, StepSpec
 from nurture.campaign.window import Window
 
 _DAY, _WEEK = 1440, 7 * 1440
+
+
+RULE = Rule(
+    "N330",
+    "warning",
+    "`if_late` gives up sooner than the window's longest night: a night alone loses the mail.",
+    fails=(
+        """\
+campaign: hello
+topic: offers
+enter: {manual: true}
+window: {days: mon-fri, between: "09:00-18:00"}
+steps:
+  - send: hello
+    if_late: {after: 12h, do: skip}
+""",
+    ),
+    passes=(
+        """\
+campaign: hello
+topic: offers
+enter: {manual: true}
+window: {days: mon-fri, between: "09:00-18:00"}
+steps:
+  - send: hello
+    if_late: {after: 3d, do: skip}      # longer than a weekend
+""",
+    ),
+)
 
 
 def check(spec: CampaignSpec, project: Project, findings: Findings) -> None:
@@ -45,7 +75,7 @@ def _judge(step: StepSpec, late: plan.IfLate, window: Window, findings: Findings
         text = str(Duration(seconds=night * 60))
         message = f"the window may be closed for {text}, longer than {late.after}: a night alone makes this mail late"
         findings.warn(
-            step.late_mark or step.mark, "N330", message, f"write more than {text}, or give the step a window"
+            step.late_mark or step.mark, RULE.code, message, f"write more than {text}, or give the step a window"
         )
 
 

@@ -7,8 +7,138 @@ from collections.abc import Iterable
 from nurture.campaign import plan
 from nurture.campaign.problems import did_you_mean
 from nurture.campaign.reading.context import Reference
+from nurture.campaign.rules.rule import Rule
 from nurture.campaign.source import Findings
 from nurture.campaign.spec import CampaignSpec
+
+RULES = (
+    Rule(
+        "N308",
+        "error",
+        "A campaign that does not exist.",
+        fails=(
+            """\
+campaign: hello
+topic: offers
+enter: {manual: true}
+steps: [{enroll: welcom}]
+""",
+            """\
+campaign: welcome
+topic: offers
+enter: {manual: true}
+steps: [{send: hi}]
+""",
+        ),
+        passes=(
+            """\
+campaign: hello
+topic: offers
+enter: {manual: true}
+steps: [{enroll: welcome}]
+""",
+            """\
+campaign: welcome
+topic: offers
+enter: {manual: true}
+steps: [{send: hi}]
+""",
+        ),
+    ),
+    Rule(
+        "N315",
+        "error",
+        "A condition on a mail that this campaign does not send.",
+        fails=(
+            """\
+campaign: hello
+topic: offers
+enter: {manual: true}
+steps:
+  - send: hello
+  - send: more
+    if: {mail: {replied: helo}}
+""",
+        ),
+        passes=(
+            """\
+campaign: hello
+topic: offers
+enter: {manual: true}
+steps:
+  - send: hello
+  - send: more
+    if: {mail: {replied: hello}}
+""",
+        ),
+    ),
+    Rule(
+        "N606",
+        "error",
+        "A test expects a mail that this campaign does not send, or a template where the step has an id.",
+        fails=(
+            """\
+campaign: hello
+topic: offers
+enter: {manual: true}
+steps: [{send: hello}]
+tests:
+  - name: gets it
+    lead: {consents: [offers]}
+    events: [{at: 0h, enroll: {}}]
+    expect: {sent: [helo at 0h]}
+""",
+        ),
+        passes=(
+            """\
+campaign: hello
+topic: offers
+enter: {manual: true}
+steps: [{send: hello}]
+tests:
+  - name: gets it
+    lead: {consents: [offers]}
+    events: [{at: 0h, enroll: {}}]
+    expect: {sent: [hello at 0h]}
+""",
+        ),
+    ),
+    Rule(
+        "N607",
+        "error",
+        "Two tests of one name: `nurture test` could not tell which failed.",
+        fails=(
+            """\
+campaign: hello
+topic: offers
+enter: {manual: true}
+steps: [{send: hello}]
+tests:
+  - name: gets it
+    lead: {consents: [offers]}
+    events: [{at: 0h, enroll: {}}]
+    expect: {sent: [hello at 0h]}
+  - name: gets it
+    lead: {consents: [offers]}
+    events: [{at: 0h, enroll: {}}]
+    expect: {sent: [hello at 0h]}
+""",
+        ),
+        passes=(
+            """\
+campaign: hello
+topic: offers
+enter: {manual: true}
+steps: [{send: hello}]
+tests:
+  - name: gets it
+    lead: {consents: [offers]}
+    events: [{at: 0h, enroll: {}}]
+    expect: {sent: [hello at 0h]}
+""",
+        ),
+    ),
+)
 
 BUILT_IN = ("consent/confirm",)
 

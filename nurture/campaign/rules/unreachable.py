@@ -4,8 +4,36 @@ from __future__ import annotations
 
 from nurture.campaign import plan
 from nurture.campaign.project import Project
+from nurture.campaign.rules.rule import Rule
 from nurture.campaign.source import Findings
 from nurture.campaign.spec import CampaignSpec, StepSpec
+
+RULE = Rule(
+    "N310",
+    "error",
+    "A step nobody can come to, because everything before it leaves.",
+    fails=(
+        """\
+campaign: hello
+topic: offers
+enter: {manual: true}
+steps:
+  - exit: enough
+  - send: hello
+""",
+    ),
+    passes=(
+        """\
+campaign: hello
+topic: offers
+enter: {manual: true}
+steps:
+  - exit: enough
+    if: {stage: customer}
+  - send: hello
+""",
+    ),
+)
 
 
 def check(spec: CampaignSpec, project: Project, findings: Findings) -> None:
@@ -20,7 +48,7 @@ def _walk(steps: tuple[StepSpec, ...], findings: Findings) -> bool:
             last = steps[n - 1]
             why = "the step before it leaves the campaign" if isinstance(last.step, plan.Leave) else "every way leaves"
             message = f"step '{step.step.id}' can never be reached: {why}"
-            findings.add(step.mark, "N310", message, "delete it, or move it before the exit")
+            findings.add(step.mark, RULE.code, message, "delete it, or move it before the exit")
             return False
         open_ = _passes(step, findings)
     return open_

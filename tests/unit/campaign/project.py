@@ -33,6 +33,7 @@ webhooks: {stock: {url: "https://stock.example.com"}}
 channels: {chat: stock}
 holidays: {closed: [2026-08-14]}
 alerts: {fallback: lea@example.com}
+tracking: true
 """
 
 

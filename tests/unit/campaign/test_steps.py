@@ -16,7 +16,7 @@ D1, D3 = Duration(days=1), Duration(days=3)
 
 def compiled(steps: str, enter: str = "{event: cart_updated, key: cart_id}") -> Plan:
     found = with_steps(steps, enter=enter)
-    assert found.problems == []
+    assert not [p for p in found.problems if p.severity == "error"]
     assert found.plan is not None
     return found.plan
 
