@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,7 +14,6 @@ from nurture.errors import NotFound, UserError
 
 if TYPE_CHECKING:
     from nurture.delivery.specimen import Specimen
-    from nurture.delivery.transport import Mail, Result
     from nurture.store.facts import KnownLead
 
 TemplateArgument = Annotated[str, typer.Argument(metavar="TEMPLATE", help="Its name, such as cart/reminder.")]
@@ -148,6 +145,7 @@ def send_test(
 ) -> None:
     """Send one real mail, marked as a test. It is in no statistic, and its links open nothing."""
     from nurture.app import open_app
+    from nurture.cli.handing import hand_over
     from nurture.lead.address import AddressRefused, check_address
 
     checked = check_address(to)
@@ -156,51 +154,10 @@ def send_test(
     mail = _print(template, lead, locale, project, recipient=checked, marked=True)
     app = open_app(project_root(project))
     try:
-        result = asyncio.run(_send(app.transport, mail.printed.mail))
+        reply = hand_over(app.transport, mail.printed.mail)
     finally:
         app.database.close()
-    _told(result, checked, mail, as_json)
-
-
-async def _send(transport: Any, mail: Mail) -> Result:
-    wire, out = _Wire(), transport()
-    try:
-        await out.send([mail], wire, connections=1)
-    finally:
-        await out.aclose()
-    assert wire.result is not None
-    return wire.result
-
-
-class _Wire:
-    """Lets everything through; remembers how it ended."""
-
-    result: Result | None = None
-
-    async def gate(self, mails: Sequence[Mail]) -> Collection[int]:
-        return [mail.id for mail in mails]
-
-    def on_dot(self, mail: Mail, connection: int) -> None:
-        """Nothing of a test is kept, so nothing is left unknown."""
-
-    def on_result(self, result: Result) -> None:
-        self.result = result
-
-
-def _told(result: Result, to: str, mail: Specimen, as_json: bool) -> None:
-    from nurture.delivery.transport import Dropped, Refused, Sent
-
-    match result:
-        case Sent():
-            if as_json:
-                print_json({"sent": True, "to": to, "subject": mail.subject, "answer": result.reply.text})
-            else:
-                typer.echo(f"sent to {to}: {mail.subject}\nthe server said: {result.reply.text}")
-        case Refused(reply=reply):
-            raise UserError(f"the server refused it ({reply.phase}, {reply.code}): {reply.text}")
-        case Dropped(reply=reply, dot_written=True):
-            raise UserError(f"the server gave no answer at the end; it may have taken it: {reply.text}")
-        case Dropped(reply=reply):
-            raise UserError(f"it could not be handed over ({reply.phase}): {reply.text}")
-        case _:
-            raise UserError("it was not sent")
+    if as_json:
+        print_json({"sent": True, "to": checked, "subject": mail.subject, "answer": reply.text})
+    else:
+        typer.echo(f"sent to {checked}: {mail.subject}\nthe server said: {reply.text}")

@@ -12,6 +12,7 @@ import ipaddress
 import ssl
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal, cast
 
 import aiosmtplib
@@ -57,6 +58,14 @@ class SmtpOptions:
             raise UserError(f"smtp.tls is 'none' and the server '{self.host}' is not on this machine", hint=hint)
 
 
+@dataclass(frozen=True, slots=True)
+class Greeted:
+    """What a connection showed: `tls` is the version spoken, `until` when the certificate ends; None without TLS."""
+
+    tls: str | None
+    until: datetime | None
+
+
 class Unreachable(NurtureError):
     """No mail can be handed over now; `reply` says at which phase and why."""
 
@@ -83,6 +92,7 @@ class SmtpTransport:
         self._numbers = 0
         self._closing = False
         self._tls: ssl.SSLContext | None = None
+        self._greeted = Greeted(None, None)
 
     async def send(self, batch: Sequence[Mail], wire: Wire, *, connections: int | None = None) -> None:
         """See `Transport.send`. Raises what the gate or a report raised, after the running dialogues have ended."""
@@ -105,10 +115,11 @@ class SmtpTransport:
         if feed.error is not None:
             raise feed.error
 
-    async def check(self) -> None:
+    async def check(self) -> Greeted:
         """Connect, sign in and say goodbye. Raises Unreachable with the phase that failed."""
         dialogue = await self._connect()
         await dialogue.bye()
+        return self._greeted
 
     async def aclose(self) -> None:
         """Give back what waits, let running dialogues finish (up to their time-outs), then QUIT."""
@@ -275,6 +286,7 @@ class SmtpTransport:
             smtputf8=client.supports_extension("smtputf8"),
             size=None if size is None else int(size) if size.isdigit() else 0,
         )
+        self._greeted = _greeted(transport.get_extra_info("ssl_object"))
         # From here on the client object knows nothing of the socket, so nothing it does later can touch it.
         client.transport = None
         client.protocol = None
@@ -307,6 +319,14 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
         raise UserError(f"smtp.ca_file '{ca_file}' cannot be read as certificates: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def _greeted(encrypted: ssl.SSLObject | None) -> Greeted:
+    if encrypted is None:
+        return Greeted(None, None)
+    ends = (encrypted.getpeercert() or {}).get("notAfter")
+    until = datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if isinstance(ends, str) else None
+    return Greeted(encrypted.version(), until)
 
 
 def _is_local(host: str) -> bool:

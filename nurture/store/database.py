@@ -9,9 +9,10 @@ PostgreSQL: psycopg, READ COMMITTED; every write that depends on what was read i
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,13 @@ def _sqlite(url: URL, durable: bool) -> Engine:
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
         **options,
     )
+
+    @event.listens_for(engine, "do_connect")
+    def make(*_: object) -> None:
+        """A new file is for its owner alone; its journals take after it."""
+        if not memory:
+            with suppress(OSError):  # there already, or where nothing can be made: opening it says so
+                os.close(os.open(str(url.database), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:

@@ -44,7 +44,7 @@ def distributions(modules: Iterable[str]) -> set[str]:
 
 
 CORE = {plain(requirement) for requirement in PROJECT["dependencies"]}
-EXTRAS = {plain(r) for name in ("postgres", "mjml") for r in PROJECT["optional-dependencies"][name]}
+EXTRAS = {plain(r) for name in ("postgres", "mjml", "doctor") for r in PROJECT["optional-dependencies"][name]}
 
 
 def test_what_the_package_imports_is_declared() -> None:

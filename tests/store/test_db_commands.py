@@ -35,6 +35,29 @@ def test_upgrade_makes_a_database_where_there_is_none(project: Path) -> None:
     database.close()
 
 
+def test_x17_a_new_sqlite_file_and_its_journals_are_for_their_owner_alone(tmp_path: Path) -> None:
+    db = open_database(f"sqlite:///{tmp_path / 'new.db'}")
+    try:
+        migrate.upgrade(db)
+        modes = {file.name: file.stat().st_mode & 0o077 for file in tmp_path.iterdir()}
+    finally:
+        db.close()
+    assert modes
+    assert set(modes.values()) == {0}
+
+
+def test_x17_a_sqlite_file_keeps_the_mode_it_was_given(tmp_path: Path) -> None:
+    file = tmp_path / "shared.db"
+    file.touch()
+    file.chmod(0o660)
+    db = open_database(f"sqlite:///{file}")
+    try:
+        migrate.upgrade(db)
+    finally:
+        db.close()
+    assert file.stat().st_mode & 0o777 == 0o660
+
+
 def test_upgrade_twice_does_nothing_and_copies_nothing(project: Path) -> None:
     run("upgrade", "--project", project)
     again = json.loads(run("upgrade", "--json", "--project", project))

@@ -1,0 +1,155 @@
+"""This machine and the project's folder: interpreter, campaigns, config.yaml, who may read what, room on the disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from nurture.cli.console import counted
+from nurture.cli.doctor.finding import Finding, broken, failed, look, ok
+from nurture.errors import NurtureError
+
+if TYPE_CHECKING:
+    from nurture.campaign.source import Node, Scalar
+    from nurture.folder import Folder
+
+LOW = 0.10  # of a disk; below it one looks
+FULL = 0.02  # below it a database soon stops
+_OTHERS = 0o007
+_SECRETS: Mapping[str, frozenset[str]] = {  # of config.yaml: what stands there, or under these keys of it
+    "secrets": frozenset(),
+    "smtp": frozenset({"password"}),
+    "dkim": frozenset({"key"}),
+    "providers": frozenset({"brevo", "mailgun", "postmark", "sendgrid"}),  # those of `ses` are names, no secrets
+}
+
+
+def interpreter() -> Finding:
+    import platform
+
+    from nurture.mail.message import self_test
+
+    try:
+        self_test()
+    except NurtureError as error:
+        return failed("python", error, "install another version of Python")
+    return ok("python", platform.python_version())
+
+
+def files(folder: Folder, environ: Mapping[str, str]) -> Finding:
+    """Campaigns and templates, counted; `nurture check` says what is wrong with each."""
+    from nurture.engine.checking import check_project
+    from nurture.settings import read_language
+
+    language = read_language(folder, environ)
+    checked = check_project(language.project, folder.campaigns, folder.templates)
+    problems = [*folder.problems, *language.problems, *checked.problems]
+    errors = sum(p.severity == "error" for p in problems)
+    warnings = len(problems) - errors
+    text = f"{counted(len(folder.campaigns), 'campaign')}, {counted(len(checked.templates), 'template')}"
+    hint = "'nurture check' shows them"
+    if errors:
+        return broken("files", f"{text}: {counted(errors, 'error')}, {counted(warnings, 'warning')}", hint)
+    if warnings:
+        return look("files", f"{text}: {counted(warnings, 'warning')}", hint)
+    return ok("files", f"{text}: no problems")
+
+
+# --- who may read what
+
+
+def readable(folder: Folder, database: Path | None) -> Iterator[Finding]:
+    """Files with secrets or with people in them that anybody on this machine may read (trust X17)."""
+    from nurture.campaign.source import Findings, placeholders, read_tree
+
+    tree = read_tree(*folder.config, Findings())
+    held = {} if tree is None else {name[5:]: "a secret" for name, _ in placeholders(tree) if name.startswith("file:")}
+    if tree is not None and _written_out(tree):
+        held["config.yaml"] = "a secret"
+        text = "config.yaml has a secret written out in it"
+        yield look("secrets", text, "write '${NAME}' or '${file:PATH}' there, and put config.yaml in git without it")
+    if database is not None:
+        held[str(database)] = "the data of all leads"
+    found = False
+    for name, what in held.items():
+        path = folder.root / name
+        if path.is_file() and path.stat().st_mode & _OTHERS:
+            found = True
+            text = f"everybody on this machine may read {name}, which holds {what}"
+            yield look("secrets", text, f"chmod o= {path}")
+    if held and not found:
+        yield ok("secrets", f"{counted(len(held), 'file')} with secrets or leads, closed to others")
+
+
+def _written_out(config: Node) -> bool:
+    """Whether a secret stands in config.yaml itself, not a reference to one."""
+    from nurture.campaign.source import Mapping as MappingNode
+
+    if not isinstance(config, MappingNode):
+        return False
+    return any(
+        bool(scalar.text) and "${" not in scalar.text
+        for key, value in config.entries
+        for scalar in _scalars(value, _SECRETS.get(key.text))
+    )
+
+
+def _scalars(node: Node, names: frozenset[str] | None) -> Iterator[Scalar]:
+    """What stands under these keys, also in lists; for an empty set what stands there itself."""
+    from nurture.campaign.source import Mapping as MappingNode
+    from nurture.campaign.source import Scalar, Sequence
+
+    match node:
+        case Scalar() if names is not None:
+            yield node
+        case Sequence(items=items):
+            for item in items:
+                yield from _scalars(item, names)
+        case MappingNode(entries=entries):
+            for key, value in entries:
+                if names is not None and key.text in names:
+                    yield from _scalars(value, frozenset())
+
+
+# --- room on the disk
+
+
+class Room(NamedTuple):
+    """Bytes of the disk that holds `what`."""
+
+    what: str
+    free: int
+    total: int
+
+
+def rooms(places: Iterable[tuple[str, Path]]) -> list[Room]:
+    """The disks under these folders, each once, with all that lies on it."""
+    import shutil
+
+    found: dict[int, Room] = {}
+    for what, place in places:
+        while not place.exists():
+            place = place.parent
+        device = os.stat(place).st_dev
+        if device in found:
+            found[device] = found[device]._replace(what=f"{found[device].what}, {what}")
+        else:
+            usage = shutil.disk_usage(place)
+            found[device] = Room(what, usage.free, usage.total)
+    return list(found.values())
+
+
+def disk(rooms: Iterable[Room]) -> Iterator[Finding]:
+    """Whether there is room left (trust R7)."""
+    for room in rooms:
+        share = room.free / room.total if room.total else 0.0
+        text = f"{share:.0%} free ({room.free / 1e9:,.1f} GB) for {room.what}"
+        hint = "make room or move it to a larger disk; nothing is lost where it is full, but nothing goes out either"
+        if share < FULL:
+            yield broken("disk", text, hint)
+        elif share < LOW:
+            yield look("disk", text, hint)
+        else:
+            yield ok("disk", text)
