@@ -22,7 +22,7 @@ from nurture.delivery.journal import Journal
 from nurture.delivery.local import ConsoleTransport, FolderTransport
 from nurture.delivery.maildir import Maildir
 from nurture.delivery.pacing import Lanes, Pace
-from nurture.delivery.returns import Returns
+from nurture.delivery.returns import Box, Returns
 from nurture.delivery.smtp import SmtpOptions, SmtpTransport
 from nurture.delivery.transport import Transport
 from nurture.engine import guard, privacy, restoring, retention, stages
@@ -174,16 +174,22 @@ class App:
         """What is heard of mails after they left, told by `source`."""
         return Feedback(self.links, self.keyring, default_rules(self._own_outcomes()), source)
 
-    def returns(self, maildir: Path | None = None) -> Returns | None:
-        """The reader of returned mail, where config.yaml or `maildir` names a box for it."""
+    def box(self, maildir: Path | None = None) -> Box | None:
+        """Where returned mail arrives, where config.yaml or `maildir` names it."""
         imap, path = self.settings.imap, maildir or self.settings.maildir
         if path is not None:
-            return Returns(Maildir(path), self.database, self.feedback("maildir"))
+            return Maildir(path)
         if imap is None:
             return None
         port = imap.port or (993 if imap.tls == "implicit" else 143)
-        box = Imap(imap.host, imap.username, imap.password, port, imap.tls, imap.mailbox, self._beside(imap.ca_file))
-        return Returns(box, self.database, self.feedback("imap"))
+        return Imap(imap.host, imap.username, imap.password, port, imap.tls, imap.mailbox, self._beside(imap.ca_file))
+
+    def returns(self, maildir: Path | None = None) -> Returns | None:
+        """The reader of that box."""
+        box = self.box(maildir)
+        if box is None:
+            return None
+        return Returns(box, self.database, self.feedback("maildir" if isinstance(box, Maildir) else "imap"))
 
     def _beside(self, name: str | None) -> str | None:
         """A path as config.yaml has it, which lies beside that file where it is relative."""

@@ -336,6 +336,19 @@ def test_e21_a_mail_server_for_another_name_is_broken(practice: Practice, author
     assert "certificate is not accepted" in text
 
 
+# --- what comes back
+
+
+def test_e11_bounces_that_nobody_hears_of_are_looked_at(practice: Practice) -> None:
+    practice.edit("providers: {mailgun: '${file:secret.key}'}", "")
+    assert practice.of("warning") == [("returns", "nobody hears of bounces and complaints")]
+
+
+def test_e11_a_maildir_that_is_none_is_broken(practice: Practice) -> None:
+    practice.edit("providers: {mailgun: '${file:secret.key}'}", "returns: {maildir: nowhere}")
+    assert [topic for topic, _ in practice.of("error")] == ["returns"]
+
+
 # --- the unsubscribe host
 
 ALIVE = (200, {}, b'{"alive":true}')

@@ -21,6 +21,7 @@ _OTHERS = 0o007
 _SECRETS: Mapping[str, frozenset[str]] = {  # of config.yaml: what stands there, or under these keys of it
     "secrets": frozenset(),
     "smtp": frozenset({"password"}),
+    "returns": frozenset({"password"}),
     "dkim": frozenset({"key"}),
     "providers": frozenset({"brevo", "mailgun", "postmark", "sendgrid"}),  # those of `ses` are names, no secrets
 }
@@ -97,20 +98,19 @@ def _written_out(config: Node) -> bool:
 
 
 def _scalars(node: Node, names: frozenset[str] | None) -> Iterator[Scalar]:
-    """What stands under these keys, also in lists; for an empty set what stands there itself."""
+    """What stands under these keys, at any depth; for an empty set what stands there itself, for None nothing."""
     from nurture.campaign.source import Mapping as MappingNode
     from nurture.campaign.source import Scalar, Sequence
 
     match node:
-        case Scalar() if names is not None:
+        case Scalar() if names is not None and not names:
             yield node
-        case Sequence(items=items):
+        case Sequence(items=items) if names is not None:
             for item in items:
                 yield from _scalars(item, names)
-        case MappingNode(entries=entries):
+        case MappingNode(entries=entries) if names:
             for key, value in entries:
-                if names is not None and key.text in names:
-                    yield from _scalars(value, frozenset())
+                yield from _scalars(value, frozenset() if key.text in names else names)
 
 
 # --- room on the disk

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from nurture.cli.doctor.finding import Finding, broken, look, ok
+from nurture.cli.doctor.finding import Finding, broken, failed, look, ok
 from nurture.errors import NurtureError
 
 if TYPE_CHECKING:
+    from nurture.app import App
     from nurture.delivery.smtp import Greeted
     from nurture.settings import Settings
 
@@ -29,9 +31,26 @@ def mail_server(settings: Settings, now: datetime) -> Iterator[Finding]:
         signed = "signed in" if settings.smtp.username else "no sign-in"
         yield ok("mail", f"{where} answers, {signed}")
         yield encryption(greeted, where, now)
-    if settings.maildir is None and not settings.providers:
-        text = "nobody hears of bounces and complaints"
-        yield look("returns", text, "set 'returns' or 'providers' in config.yaml (docs/how-to/receive-bounces.md)")
+    yield returns(settings)
+
+
+def returns(settings: Settings) -> Finding:
+    """Whether somebody hears what comes back: the box is opened as the worker would, and left as it is."""
+    with _parts(settings) as app:
+        box = app.box()
+        if box is None and not settings.providers:
+            text = "nobody hears of bounces and complaints"
+            return look("returns", text, "set 'returns' or 'providers' in config.yaml (docs/how-to/receive-bounces.md)")
+        if box is None:
+            return ok("returns", f"told by {', '.join(settings.providers)}")
+        try:
+            box.check()
+            with box.opened():
+                return ok(
+                    "returns", f"{settings.maildir or (settings.imap.host if settings.imap else 'it')} can be read"
+                )
+        except NurtureError as error:
+            return failed("returns", error, "mend 'returns' in config.yaml")
 
 
 def encryption(greeted: Greeted, where: str, now: datetime) -> Finding:
@@ -52,17 +71,27 @@ def certificate(topic: str, speaks: str, until: datetime | None, now: datetime) 
 
 
 async def _greet(settings: Settings) -> Greeted:
-    from nurture.app import App
     from nurture.delivery.smtp import SmtpTransport
+
+    with _parts(settings) as app:
+        transport = app.transport()
+        assert isinstance(transport, SmtpTransport)
+        try:
+            return await asyncio.wait_for(transport.check(), _PATIENCE)
+        except TimeoutError as error:
+            raise NurtureError(f"no answer within {_PATIENCE} seconds") from error
+        finally:
+            await transport.aclose()
+
+
+@contextmanager
+def _parts(settings: Settings) -> Iterator[App]:
+    """The project's parts, without its database."""
+    from nurture.app import App
     from nurture.store.database import open_database
 
-    app = App(settings, open_database("sqlite://"))
-    transport = app.transport()
-    assert isinstance(transport, SmtpTransport)
+    database = open_database("sqlite://")
     try:
-        return await asyncio.wait_for(transport.check(), _PATIENCE)
-    except TimeoutError as error:
-        raise NurtureError(f"no answer within {_PATIENCE} seconds") from error
+        yield App(settings, database)
     finally:
-        await transport.aclose()
-        app.database.close()
+        database.close()

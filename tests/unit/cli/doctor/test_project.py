@@ -62,11 +62,17 @@ def test_x17_a_config_without_secrets_may_be_read_by_everybody(tmp_path: Path) -
         "smtp: {host: h, password: hunter2}",
         "dkim: [{domain: d, selector: s, key: |-\n  -----BEGIN}]",
         "providers: {mailgun: key-123}",
+        "returns: {imap: {host: h, username: u, password: hunter2}}",
     ],
 )
 def test_x17_a_secret_written_out_in_the_config_is_looked_at(line: str, tmp_path: Path) -> None:
     folder(tmp_path)
     assert "config.yaml has a secret written out in it" in looked_at(tmp_path, line.replace("|-\n  ", ""))
+
+
+def test_x17_names_of_topics_and_a_host_written_out_are_no_secrets(tmp_path: Path) -> None:
+    folder(tmp_path)
+    assert looked_at(tmp_path, "smtp: {host: h, username: me}\nproviders: {ses: arn}\ndkim: {domain: d}") == []
 
 
 def test_x17_the_secret_itself_is_not_printed(tmp_path: Path) -> None:
