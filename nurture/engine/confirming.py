@@ -13,6 +13,7 @@ from nurture.campaign.project import Project
 from nurture.journey.timing import shift
 from nurture.lead.consent import ConsentRefused, Declaration, Proof
 from nurture.lead.lead import LeadId, shard_of
+from nurture.lead.permission import shut_for_good
 from nurture.store import outbox
 from nurture.store.consents import Consent, Person
 from nurture.store.database import Transaction
@@ -40,7 +41,7 @@ class Confirming:
 
     def may_ask(self, person: Person, now: datetime) -> bool:
         """Whether one more mail may go to this person's address, over all topics."""
-        if not person.email:
+        if not person.email or shut_for_good(person.scopes):
             return False
         asked = [c for c in person.consents.values() if c.requested_at is not None and c.requests]
         latest = max((c.requested_at for c in asked if c.requested_at), default=None)

@@ -18,6 +18,7 @@ from nurture.engine.confirming import Confirming, Mailing
 from nurture.journey.timing import shift, zone_name
 from nurture.lead.consent import (
     ALL_MARKETING,
+    LEFT,
     PURPOSES,
     Action,
     ConsentRefused,
@@ -29,7 +30,7 @@ from nurture.lead.consent import (
 )
 from nurture.lead.event import CONSENT_GRANTED, CONSENT_REQUESTED, CONSENT_WITHDRAWN, ENROLLMENT_ENDED, Happening
 from nurture.lead.keyring import Keyring
-from nurture.lead.permission import ALL, MARKETING, TOPIC_SCOPE
+from nurture.lead.permission import ALL, LASTING, MARKETING, TOPIC_SCOPE, shut_for_good
 from nurture.store import consents, ledger, suppressions, withdrawing
 from nurture.store.consents import Consent, Person
 from nurture.store.database import Transaction
@@ -45,8 +46,6 @@ _EVENTS: Mapping[State, str] = {
     "objected": CONSENT_WITHDRAWN,
     "expired": "consent.expired",
 }
-# Reasons under which only the mailbox's owner's provider or the law lifts a suppression, not a new tick in a form.
-_LASTING = ("complaint", "bounce")
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ class _Act:
                 row.expires_at = shift(row.since, spec.expires_after, zone)
             if said.by == "person":
                 self._readmit(person, said.topic)
-        elif verdict.state in ("withdrawn", "objected"):
+        elif verdict.state in LEFT:
             self._withdrawn(person, said)
         self._emit(person, said, verdict.state)
 
@@ -178,7 +177,12 @@ class _Act:
 
     def _readmit(self, person: Person, topic: str) -> None:
         """The person agreed again: this topic is open; what `marketing` closed besides stays closed, topic by topic."""
-        if person.address_hash is None or topic in PURPOSES:
+        if topic in PURPOSES:
+            return
+        if self._state(person, ALL_MARKETING) in LEFT:
+            everything = self._row(person, ALL_MARKETING)
+            everything.state, everything.since = "none", self.now
+        if person.address_hash is None:
             return
         if person.scopes.pop(TOPIC_SCOPE + topic, None):
             self._lift.append((person.address_hash, TOPIC_SCOPE + topic))
@@ -201,18 +205,18 @@ class _Act:
         verdict = judge(self._state(person, ALL_MARKETING), said.action, said.by)
         if isinstance(verdict, ConsentRefused):
             return verdict
-        open_again = MARKETING not in person.scopes and person.address_hash is not None
-        if isinstance(verdict, Same) and not open_again:
+        open_still = MARKETING not in person.scopes and person.address_hash is not None
+        if isinstance(verdict, Same) and not open_still:
             return Unchanged(verdict.state)
         state = verdict.state
         self._log(person, said, Next(state, "objection" if state == "objected" else "withdrawn"))
         for topic in [*self._topics(person), ALL_MARKETING]:
             before = self._state(person, topic)
-            if before in ("withdrawn", "objected") and topic != ALL_MARKETING and state != "objected":
+            if before in LEFT and topic != ALL_MARKETING and state != "objected":
                 continue
             row = self._row(person, topic)
             row.state, row.since, row.expires_at = state, self.now, None
-            if topic != ALL_MARKETING and before not in ("withdrawn", "objected"):
+            if topic != ALL_MARKETING and before not in LEFT:
                 self._emit(person, msgspec.structs.replace(said, topic=topic), state)
         reason = "objected to marketing" if state == "objected" else "withdrew marketing"
         if person.address_hash:
@@ -279,14 +283,13 @@ def _needed(said: Declaration, spec: Topic | None, state: State) -> Action:
         return said.action
     basis = said.basis or spec.basis
     confirmed = said.proof.method == "double_opt_in" and bool(said.proof.evidence)
-    unproven = said.proof.method == "form" and state in ("withdrawn", "objected")
+    unproven = said.proof.method == "form" and state in LEFT
     return "request" if basis == "consent" and not confirmed and (spec.double_opt_in or unproven) else "grant"
 
 
 def _barred(person: Person, said: Declaration, action: Action) -> ConsentRefused | None:
     """Addresses nothing may go to, and those closed for this by a suppression that outlived an erasure."""
-    lasting = [r for s, r in person.scopes.items() if s in (ALL, MARKETING) and r.startswith(_LASTING)]
-    if ALL in person.scopes or lasting:
+    if shut_for_good(person.scopes):
         return ConsentRefused("the address is suppressed")
     closed = {MARKETING, TOPIC_SCOPE + said.topic} & person.scopes.keys()
     if closed and said.by != "person":
@@ -294,6 +297,19 @@ def _barred(person: Person, said: Declaration, action: Action) -> ConsentRefused
     if action == "request" and not person.email:
         return ConsentRefused("there is no address to ask for confirmation")
     return None
+
+
+def carry(tx: Transaction, leads: Sequence[int], rules: ConsentRules, now: datetime) -> None:
+    """What these people said no to is shut at the address they have now, their first one or that of a lead who proved
+    to be the same person: a no stays with who said it (S27, S29, trust C17)."""
+    shut = []
+    for person in consents.people(tx, leads, locked=True).values():
+        if person.address_hash is None or MARKETING in person.scopes:
+            continue
+        left = [topic for topic, row in person.consents.items() if row.state in LEFT and topic not in PURPOSES]
+        scopes = [MARKETING if topic == ALL_MARKETING else TOPIC_SCOPE + topic for topic in left]
+        shut += [(person.address_hash, scope, "withdrew before this address") for scope in scopes]
+    suppressions.suppress(tx, shut, now)
 
 
 def address_changed(tx: Transaction, lead: int, old: str, rules: ConsentRules, now: datetime) -> None:
@@ -304,7 +320,7 @@ def address_changed(tx: Transaction, lead: int, old: str, rules: ConsentRules, n
     mine = [
         (person.address_hash or "", scope, reason)
         for scope, reason in kept.items()
-        if scope != ALL and not reason.startswith(_LASTING)
+        if scope != ALL and not reason.startswith(LASTING)
     ]
     suppressions.suppress(tx, mine, now)
     person.scopes.update({scope: reason for _, scope, reason in mine})

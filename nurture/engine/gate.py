@@ -17,7 +17,7 @@ from nurture.campaign.window import Window
 from nurture.engine.turn import Turn
 from nurture.journey.reads import ends
 from nurture.journey.timing import next_open
-from nurture.lead.permission import judge_service
+from nurture.lead.permission import judge_confirmation, judge_service
 from nurture.store import consents, enrollments, outbox
 from nurture.store.conditions import Row
 from nurture.store.outbox import CONFIRM, MAIL, RIGHT, Claimed, Launch
@@ -42,7 +42,10 @@ def pass_gate(
     machine: datetime,
 ) -> set[int]:
     """The ids that may go on the wire now, each with its attempt row; the others are cancelled or held."""
-    held = [*_refused(turn, claimed, now), *_ended(turn, claimed, now), *_closed(turn, claimed, now)]
+    held = _refused(turn, claimed, now)
+    stopped = {h.message.id for h in held}  # among them those of leads that are gone: nothing more is known of them
+    rest = [m for m in claimed if m.id not in stopped]
+    held += [*_ended(turn, rest, now), *_closed(turn, rest, now)]
     stopped = {h.message.id for h in held}
     outbox.hold(turn.tx, [(h.message.id, h.message.fence, h.until, h.reason) for h in held])
     for h in held:
@@ -75,7 +78,11 @@ def _refused(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held
             found.append(Held(m, "erased"))
             continue
         topics = [m.topic] if m.topic and not m.service else []
-        if m.kind == RIGHT:  # whose data may not be used must still be answered (GDPR 15, 18)
+        if m.kind == CONFIRM:
+            named = [person.consents.get(topic) for topic in m.options.get("topics", ())]
+            asked_for = any(c is not None and c.state == "requested" for c in named)
+            verdict = judge_confirmation(person.email is not None, person.restricted, person.scopes, asked_for)
+        elif m.kind == RIGHT:  # whose data may not be used must still be answered (GDPR 15, 18)
             verdict = judge_service(person.email is not None, False, person.scopes)
         else:
             may = permit(turn.live.project, person, topics, now)

@@ -70,6 +70,9 @@ def settle_people(tx: Transaction, resolved: Sequence[Resolved], rules: ConsentR
         store_events(tx, consent.ended_in(who.lead, who.ended, rules, now))
         if who.old_address is not None:
             consent.address_changed(tx, who.lead, who.old_address, rules, now)
+    moved = {who.lead for who in resolved if who.merged or ("email" in who.changed and not who.created)}
+    if moved:
+        consent.carry(tx, sorted(moved), rules, now)
 
 
 def about(who: Resolved, now: datetime) -> list[Happening]:

@@ -22,6 +22,7 @@ Action = Literal["request", "grant", "confirm", "renew", "withdraw", "object", "
 By = Literal["person", "api", "import", "campaign", "operator", "engine"]
 Basis = Literal["consent", "soft_opt_in", "legitimate_interest", "service"]
 
+LEFT: tuple[State, ...] = ("withdrawn", "objected")
 ALL_MARKETING = "*"  # in place of a topic: everything that is marketing
 TRACKING = ("tracking_opens", "tracking_clicks")  # purposes of their own, never part of "all marketing" (trust C20)
 
@@ -83,7 +84,7 @@ class ConsentRefused(msgspec.Struct, frozen=True):
 
 def judge(state: State, action: Action, by: By) -> Next | Same | ConsentRefused:
     """What a declaration does to a state."""
-    left = state in ("withdrawn", "objected")
+    left = state in LEFT
     match action:
         case "withdraw":
             if left:

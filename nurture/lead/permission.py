@@ -6,7 +6,7 @@ people are owed and may still refuse.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -21,6 +21,8 @@ JURISDICTION = "jurisdiction"
 ALL = "all"  # nothing at all: the mailbox is dead, or the law says so
 MARKETING = "marketing"  # no marketing of any topic
 TOPIC_SCOPE = "topic:"
+# Reasons under which only the mailbox's owner's provider or the law lifts a suppression, not a new tick in a form.
+LASTING = ("complaint", "bounce")
 
 # Where e-mail marketing to consumers needs consent or an existing customer relation: the EU and EEA (ePrivacy directive
 # 2002/58/EC Art. 13), the United Kingdom (PECR reg. 22), Switzerland (UWG Art. 3(1)(o)), Canada (CASL s. 6).
@@ -53,6 +55,22 @@ def judge_service(has_address: bool, restricted: bool, scopes: Collection[str]) 
     if not has_address:
         return NO_ADDRESS
     return SUPPRESSED if restricted or ALL in scopes else OK
+
+
+def shut_for_good(scopes: Mapping[str, str]) -> bool:
+    """Whether these suppressions (scope → reason) let nobody even be asked whether they agree (trust X18)."""
+    return ALL in scopes or scopes.get(MARKETING, "").startswith(LASTING)
+
+
+def judge_confirmation(has_address: bool, restricted: bool, scopes: Mapping[str, str], asked_for: bool) -> str:
+    """`ok` or why not, for the mail that asks to confirm: only while somebody asked for it, and never where somebody
+    complained (trust C8, X18)."""
+    refusal = judge_service(has_address, restricted, scopes)
+    if refusal != OK:
+        return refusal
+    if shut_for_good(scopes):
+        return SUPPRESSED
+    return OK if asked_for else NO_CONSENT
 
 
 def judge_topic(topic: str, basis: str, standing: Standing, now: datetime) -> str:

@@ -25,7 +25,7 @@ from nurture.store.database import Database
 from nurture.store.leads import LeadCall, upsert_leads
 from nurture.store.ledger import entries_of
 from nurture.store.ledger_check import verify
-from nurture.store.suppressions import scopes
+from nurture.store.suppressions import lift, scopes, suppress
 from tests.store.people import World
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -392,3 +392,73 @@ def test_s27_signing_in_joins_both_persons_proofs(db: Database) -> None:
     assert sorted(office.entries()) == [("granted", "offers"), ("merged", None), ("refused", "offers")]
     with db.read() as tx:
         assert verify(tx, KEYRING) == []
+
+
+def identified(office: Office, email: str) -> None:
+    call = Said("identify", None, "", external="u1", traits={"email": email})
+    with office.db.write() as tx:
+        record(tx, [(call, "api")], office.rules, office.now, Counter())
+
+
+def complained(office: Office, email: str) -> None:
+    closed = KEYRING.address_hash(email)
+    with office.db.write() as tx:
+        lift(tx, [(closed, "marketing")])
+        suppress(tx, [(closed, "marketing", "complaint: abuse")], office.now)
+
+
+def test_c17_all_marketing_left_before_there_was_an_address_is_shut_at_the_first_one(db: Database) -> None:
+    office = Office(db, email=None)
+    office.say("withdraw", ALL_MARKETING)
+    identified(office, "anna@example.com")
+    assert "marketing" in office.closed()
+
+
+def test_c17_a_topic_left_before_there_was_an_address_is_shut_at_the_first_one(db: Database) -> None:
+    office = Office(db, email=None)
+    office.say("withdraw", "offers")
+    identified(office, "anna@example.com")
+    assert office.closed() == {"topic:offers"}
+
+
+def test_c17_a_yes_after_leaving_everything_is_no_longer_leaving_everything(db: Database) -> None:
+    office = Office(db, email=None)
+    office.say("withdraw", ALL_MARKETING)
+    office.say("grant", "offers")
+    identified(office, "anna@example.com")
+    assert office.closed() == {"topic:letter", "topic:table"}
+
+
+def test_c17_leaving_everything_after_a_yes_without_an_address_leaves_it(db: Database) -> None:
+    office = Office(db, email=None)
+    office.say("withdraw", ALL_MARKETING)
+    office.say("grant", "offers")
+    office.say("withdraw", ALL_MARKETING)
+    assert office.state("offers") == "withdrawn"
+
+
+def test_c17_who_complained_has_left_everything_at_another_address_too(office: Office) -> None:
+    office.say("withdraw", ALL_MARKETING)
+    complained(office, "anna@example.com")
+    identified(office, "new@example.com")
+    with office.db.read() as tx:
+        assert "marketing" in scopes(tx, [h := KEYRING.address_hash("new@example.com")])[h]
+
+
+def test_s27_what_one_of_two_left_is_shut_at_the_address_of_the_person_they_prove_to_be(office: Office) -> None:
+    with office.db.write() as tx:
+        other = LeadCall(external="u2", columns={"email": "second@example.com"})
+        [visitor] = upsert_leads(tx, [other], project=PROJECT, keyring=KEYRING, now=NOW)
+        said = Declaration(visitor.lead, ALL_MARKETING, "withdraw", "person", "person", NOW, Proof(method="page"))
+        change(tx, [said], RULES, NOW)
+        record(tx, [(Said("alias", None, "", external="u1", previous="u2"), "api")], RULES, NOW, Counter())
+    assert "marketing" in office.closed()
+
+
+def test_x18_another_address_where_somebody_complained_is_not_asked_to_confirm(office: Office) -> None:
+    office.say("grant", "letter")
+    office.confirm()
+    complained(office, "new@example.com")
+    identified(office, "new@example.com")
+    assert office.state("letter") == "requested"
+    assert len(office.mails()) == 1

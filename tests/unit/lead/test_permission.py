@@ -15,8 +15,10 @@ from nurture.lead.permission import (
     OK,
     SUPPRESSED,
     Standing,
+    judge_confirmation,
     judge_service,
     judge_topic,
+    shut_for_good,
 )
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -107,3 +109,38 @@ def test_c11_a_legitimate_interest_covers_the_countries_it_names() -> None:
 def test_c12_implied_consent_ends_after_two_years_in_canada(days: int, expected: str) -> None:
     case = standing(basis="soft_opt_in", country="CA", since=NOW - timedelta(days=days))
     assert judge_topic("offers", "soft_opt_in", case, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("scopes", "expected"),
+    [
+        ({}, False),
+        ({MARKETING: "withdrew marketing"}, False),
+        ({MARKETING: "erased"}, False),
+        ({"topic:offers": "complaint: abuse"}, False),
+        ({MARKETING: "complaint: abuse"}, True),
+        ({MARKETING: "bounce: 5.1.1"}, True),
+        ({ALL: "bounce: 5.1.1"}, True),
+        ({ALL: "by hand"}, True),
+    ],
+)
+def test_x18_a_dead_mailbox_and_a_complaint_shut_for_good(scopes: dict[str, str], expected: bool) -> None:
+    assert shut_for_good(scopes) is expected
+
+
+@pytest.mark.parametrize(
+    ("has_address", "restricted", "scopes", "asked_for", "expected"),
+    [
+        (True, False, {}, True, OK),
+        (True, False, {MARKETING: "erased", "topic:offers": "withdrew offers"}, True, OK),
+        (True, False, {}, False, NO_CONSENT),
+        (True, False, {MARKETING: "complaint: abuse"}, True, SUPPRESSED),
+        (True, False, {ALL: "bounce: 5.1.1"}, True, SUPPRESSED),
+        (True, True, {}, True, SUPPRESSED),
+        (False, False, {}, True, NO_ADDRESS),
+    ],
+)
+def test_c08_only_who_asked_is_asked_to_confirm(
+    has_address: bool, restricted: bool, scopes: dict[str, str], asked_for: bool, expected: str
+) -> None:
+    assert judge_confirmation(has_address, restricted, scopes, asked_for) == expected

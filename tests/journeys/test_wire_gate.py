@@ -1,0 +1,230 @@
+"""The last question before MAIL FROM: whoever said no since the release, or is gone, gets nothing (trust E14, C24)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from nurture.engine import consent, gate, privacy
+from nurture.engine.turn import Turn
+from nurture.lead.consent import Declaration, Proof
+from nurture.store import outbox, rights, suppressions
+from nurture.store.consents import people
+from nurture.store.database import Database
+from nurture.store.outbox import Claimed, Launch
+from nurture.store.tables import attempts, decisions, messages
+from tests.journeys.world import KEYRING, Site, instant, person
+
+MACHINE = datetime(2026, 11, 22, tzinfo=UTC)
+WELCOME = "campaign: mails\ntopic: offers\nenter: {event: signup}\nsteps: [{send: a}, {wait: 9d}]\n"
+NIGHTS = 'window: {days: mon-sat, between: "09:00-20:00", zone: lead}\n'
+
+
+def released(db: Database, campaign: str = WELCOME, people: int = 1) -> Site:
+    """A mail to each of these people waits in the outbox."""
+    site = Site(db)
+    site.join(*(person(n) for n in range(people)))
+    site.deploy(campaign)
+    for n in range(people):
+        site.happens("0h", "signup", who=n)
+    site.pass_("0h")
+    return site
+
+
+def claim(site: Site, at: str = "1m") -> list[Claimed]:
+    with site.db.write() as tx:
+        return outbox.claim(tx, None, instant(at), MACHINE + timedelta(minutes=2), "worker", 100)
+
+
+def ask(site: Site, claimed: Sequence[Claimed], at: str = "2m") -> set[int]:
+    launches = {m.id: Launch(m.id, m.fence, f"{m.id}@shop", MACHINE, "hash", None) for m in claimed}
+    with site.db.write() as tx:
+        return gate.pass_gate(Turn(tx, site._live(tx)), claimed, launches, "worker", instant(at), MACHINE)
+
+
+def rows(site: Site, table: Any, *names: str) -> list[Any]:
+    with site.db.read() as tx:
+        return [tuple(row) for row in tx.execute(table.select().with_only_columns(*(table.c[n] for n in names)))]
+
+
+def withdraw(site: Site, topic: str = "offers") -> None:
+    assert site.live is not None
+    said = Declaration(site.leads[0], topic, "withdraw", "person", "person", instant("1m"), Proof("page"))
+    with site.db.write() as tx:
+        consent.change(tx, [said], site.live.consent_rules, instant("1m"))
+
+
+def erase(site: Site) -> None:
+    with site.db.write() as tx:
+        privacy.erase(Turn(tx, site._live(tx)), site.leads[0], "operator", instant("1m"))
+
+
+def close(scope: str) -> Callable[[Site], None]:
+    def act(site: Site) -> None:
+        with site.db.write() as tx:
+            suppressions.suppress(tx, [(KEYRING.address_hash("lead0@example.com"), scope, "bounce")], instant("1m"))
+
+    return act
+
+
+def restrict(site: Site) -> None:
+    with site.db.write() as tx:
+        rights.set_restricted(tx, site.leads[0], True)
+
+
+def rest(site: Site) -> None:
+    with site.db.write() as tx:
+        rights.set_pause(tx, site.leads[0], instant("30d"))
+
+
+def test_r03_what_may_go_has_its_attempt_when_the_gate_has_answered(db: Database) -> None:
+    site = released(db)
+    claimed = claim(site)
+    assert ask(site, claimed) == {claimed[0].id}
+    assert rows(site, messages, "state", "attempts", "mail_id") == [("sending", 1, f"{claimed[0].id}@shop")]
+    assert rows(site, attempts, "message_id", "worker", "started_at") == [(claimed[0].id, "worker", MACHINE)]
+
+
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (close("all"), "suppressed"),
+        (close("marketing"), "suppressed"),
+        (close("topic:offers"), "suppressed"),
+        (restrict, "suppressed"),
+        (rest, "suppressed"),
+    ],
+)
+def test_e14_what_was_closed_since_the_claim_is_cancelled_at_the_wire(
+    db: Database, act: Callable[[Site], None], reason: str
+) -> None:
+    site = released(db)
+    claimed = claim(site)
+    act(site)
+    assert ask(site, claimed) == set()
+    assert rows(site, messages, "state", "reason", "attempts") == [("cancelled", reason, 0)]
+    assert ("refused", reason) in rows(site, decisions, "what", "reason")
+
+
+@pytest.mark.parametrize("act", [withdraw, erase])
+def test_e14_a_claim_that_a_no_has_taken_away_is_not_launched(db: Database, act: Callable[[Site], None]) -> None:
+    site = released(db)
+    claimed = claim(site)
+    act(site)
+    assert ask(site, claimed) == set()
+    assert rows(site, attempts, "message_id") == []
+
+
+@pytest.mark.parametrize("act", [withdraw, erase])
+def test_e14_asked_again_while_it_waits_for_its_connection_a_no_still_counts(
+    db: Database, act: Callable[[Site], None]
+) -> None:
+    site = released(db)
+    claimed = claim(site)
+    assert len(ask(site, claimed)) == 1
+    act(site)
+    assert ask(site, claimed) == set()
+    assert rows(site, messages, "state") == [("cancelled",)]
+
+
+def test_e14_asked_again_without_a_no_it_has_one_attempt(db: Database) -> None:
+    site = released(db)
+    claimed = claim(site)
+    assert ask(site, claimed) == ask(site, claimed) == {claimed[0].id}
+    assert len(rows(site, attempts, "message_id")) == 1
+
+
+def test_c24_one_who_was_erased_does_not_hold_up_the_others_of_a_batch(db: Database) -> None:
+    site = released(db, WELCOME + NIGHTS, people=2)
+    claimed = claim(site)
+    erase(site)
+    assert ask(site, claimed) == {m.id for m in claimed if m.lead != site.leads[0]}
+
+
+def test_a_window_that_has_closed_meanwhile_holds_the_mail_until_it_opens(db: Database) -> None:
+    site = released(db, WELCOME + NIGHTS)
+    claimed = claim(site, "10h")
+    assert ask(site, claimed, "10h") == set()
+    assert rows(site, messages, "state", "due", "reason") == [("pending", instant("23h"), "window")]
+    assert ("deferred", "window") in rows(site, decisions, "what", "reason")
+
+
+def test_a_window_that_is_open_holds_nothing(db: Database) -> None:
+    site = released(db, WELCOME + NIGHTS)
+    claimed = claim(site)
+    assert ask(site, claimed, "9h59m") == {claimed[0].id}
+
+
+@pytest.mark.parametrize(("key", "reason"), [("goal", "goal"), ("exit", "exit")])
+def test_a_goal_or_an_exit_by_match_that_holds_now_cancels_the_mail(db: Database, key: str, reason: str) -> None:
+    match = "{match: {lead: {created_at: {before: -2h}}}}"
+    more = f"goal: {match}\n" if key == "goal" else f"exit: [{match}]\n"
+    site = released(db, WELCOME + more)
+    claimed = claim(site)
+    assert ask(site, claimed, "1h") == {claimed[0].id}
+    assert ask(site, claimed, "3h") == set()
+    assert rows(site, messages, "state", "reason") == [("cancelled", reason)]
+
+
+def asked_to_confirm(db: Database) -> tuple[Site, list[Claimed]]:
+    site = Site(db)
+    site.join(person(consents=()))
+    site.deploy(WELCOME)
+    site.pass_("0h")
+    assert site.live is not None
+    said = Declaration(site.leads[0], "offers", "grant", "person", "person", instant("0h"), Proof("form"))
+    with db.write() as tx:
+        consent.change(tx, [said], site.live.consent_rules, instant("0h"))
+    return site, claim(site)
+
+
+def test_c08_who_waits_to_confirm_is_asked(db: Database) -> None:
+    site, claimed = asked_to_confirm(db)
+    assert ask(site, claimed) == {claimed[0].id}
+
+
+def test_c08_who_took_the_request_back_is_not_asked_to_confirm_it(db: Database) -> None:
+    site, claimed = asked_to_confirm(db)
+    ask(site, claimed)  # it is on its way; its answer has aged when it is asked about once more
+    withdraw(site)
+    assert ask(site, claimed) == set()
+    assert rows(site, messages, "state", "reason") == [("cancelled", "no consent")]
+
+
+def test_x18_nobody_is_asked_to_confirm_where_somebody_complained(db: Database) -> None:
+    site, claimed = asked_to_confirm(db)
+    with db.write() as tx:
+        closed = (KEYRING.address_hash("lead0@example.com"), "marketing", "complaint: abuse")
+        suppressions.suppress(tx, [closed], instant("1m"))
+    assert ask(site, claimed) == set()
+
+
+def test_c28_whose_data_may_not_be_used_is_still_told_what_is_known_of_them(db: Database) -> None:
+    site = released(db, WELCOME.replace("send: a", "wait: 1d"))
+    assert site.live is not None
+    with db.write() as tx:
+        who = people(tx, site.leads)[site.leads[0]]
+        assert privacy.ask(tx, who, "data", site.live.consent_rules, instant("0h"))
+    claimed = claim(site)
+    restrict(site)
+    assert ask(site, claimed) == {claimed[0].id}
+
+
+def test_service_mail_is_kept_back_by_a_dead_mailbox_alone(db: Database) -> None:
+    site = released(db, WELCOME.replace("{send: a}", "{send: a, class: service}") + "on_withdrawal: stay\n")
+    claimed = claim(site)
+    withdraw(site, "*")
+    close("marketing")(site)
+    assert ask(site, claimed) == {claimed[0].id}
+    close("all")(site)
+    assert ask(site, claimed) == set()
+
+
+def test_r05_a_claim_of_long_ago_launches_nothing(db: Database) -> None:
+    site = released(db)
+    [late] = claim(site)
+    assert ask(site, [replace(late, fence=late.fence - 1)]) == set()
