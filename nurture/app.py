@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,8 @@ from nurture.delivery.pacing import Lanes, Pace
 from nurture.delivery.returns import Box, Returns
 from nurture.delivery.smtp import SmtpOptions, SmtpTransport
 from nurture.delivery.transport import Transport
-from nurture.engine import guard, privacy, restoring, retention, stages
+from nurture.engine import flood, guard, privacy, restoring, retention, stages
+from nurture.engine.confirming import Confirming
 from nurture.engine.consent import ConsentRules
 from nurture.engine.exporting import Processing
 from nurture.engine.feedback import Feedback
@@ -85,8 +86,13 @@ class App:
         """What consent is judged by: the live project, else that of the files."""
         live = self.live()
         if live is not None:
-            return live.consent_rules
-        return ConsentRules(self.settings.project, self.keyring, {}, provider_of)
+            return replace(live.consent_rules, confirming=self._confirming)
+        return ConsentRules(self.settings.project, self.keyring, {}, provider_of, self._confirming)
+
+    @property
+    def _confirming(self) -> Confirming:
+        limits = self.settings.limits
+        return Confirming(an_hour=limits.confirmations, a_domain=limits.confirmations_per_domain)
 
     @property
     def processing(self) -> Processing:
@@ -204,10 +210,11 @@ class App:
         return dict(returns.read(live, self.clock.now()))
 
     def guard(self) -> None:
-        """Pause campaigns whose mails come back or are called spam (trust E27)."""
+        """Pause campaigns whose mails come back or are called spam (trust E27); tell of a flood of sign-ups."""
         live = self.live()
         if live is not None:
             guard.run(self.database, live, self.clock.now())
+            flood.run(self.database, live, self.clock.now())
 
     def retain(self, stopping: Callable[[], bool] = lambda: False) -> bool:
         """Take away, once a night, what was kept long enough (trust C26); whether this was the time."""

@@ -75,6 +75,16 @@ class ReturnsOptions:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What strangers may cause within an hour, over all processes (trust X18)."""
+
+    forms: int = 2_000
+    forms_per_network: int = 60
+    confirmations: int = 1_000
+    confirmations_per_domain: int = 50
+
+
+@dataclass(frozen=True)
 class Privacy:
     """Who answers for the data, and how long each kind of it is kept."""
 
@@ -321,6 +331,19 @@ _RETURNS = Record(
     lambda got, at: ReturnsOptions(**{key: value for key, value in got.values.items() if value is not None}),
     one_of=("maildir", "imap"),
 )
+_COUNT = Number("a count", 1, whole=True)
+_LIMITS = Record(
+    "'limits'",
+    {
+        "forms": Key(_COUNT, "Submitted hosted forms an hour; 2000 if not written."),
+        "forms_per_network": Key(_COUNT, "… from one network; 60 if not written."),
+        "confirmations": Key(_COUNT, "Confirmation mails an hour that people ask for; 1000 if not written."),
+        "confirmations_per_domain": Key(
+            _COUNT, "… to one domain that is no large mailbox provider's; 50 if not written."
+        ),
+    },
+    lambda got, at: Limits(**{key: int(value) for key, value in got.values.items() if value is not None}),
+)
 PROVIDERS = ("brevo", "mailgun", "postmark", "resend", "sendgrid", "ses")
 KEPT = ("events", "decisions", "messages", "attempts", "pending", "visits", "leads", "imports")
 _PRIVACY = Record(
@@ -348,5 +371,6 @@ MACHINE: dict[str, Key] = {
         MapOf(Text("a secret"), "'providers'", Choice(PROVIDERS)), "What POST /hooks/NAME is verified with."
     ),
     "trusted_proxies": Key(ListOf(_Network(), bare=True), "Whose X-Forwarded-For is believed."),
+    "limits": Key(_LIMITS, "What strangers may cause within an hour: forms, confirmation mails."),
     "privacy": Key(_PRIVACY, "Who answers for the data, and how long it is kept."),
 }

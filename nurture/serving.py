@@ -45,6 +45,8 @@ class Endpoint:
             processing=app.processing,
             scanners=app.scanners,
             trusted_proxies=app.settings.trusted_proxies,
+            forms_per_hour=app.settings.limits.forms_per_network,
+            forms_in_all=app.settings.limits.forms,
         )
 
     def hooks(self) -> Hooks:

@@ -20,7 +20,7 @@ from nurture.campaign.reading.kinds import Got
 from nurture.campaign.source import Findings, Node, Scalar, expand, placeholders, read_tree
 from nurture.campaign.source import Mapping as MappingNode
 from nurture.folder import Folder
-from nurture.options import MACHINE, DatabaseUrl, Dkim, Imap, Privacy, ReturnsOptions, Smtp
+from nurture.options import MACHINE, DatabaseUrl, Dkim, Imap, Limits, Privacy, ReturnsOptions, Smtp
 
 MIN_SECRET = 16  # characters; shorter ones can be tried out
 
@@ -43,6 +43,7 @@ class Settings:
     imap: Imap | None = None  # … or a mailbox at a server
     providers: dict[str, str] = field(default_factory=dict, repr=False)  # signing secrets of POST /hooks/NAME
     trusted_proxies: tuple[str, ...] = ()
+    limits: Limits = field(default_factory=Limits)
     privacy: Privacy = field(default_factory=Privacy)
 
 
@@ -170,6 +171,7 @@ def _settings(root: Path, project: Project, got: Got, webhooks: dict[str, str]) 
         imap=returns.imap,
         providers=got.get("providers", {}),
         trusted_proxies=got.get("trusted_proxies", ()),
+        limits=got.get("limits", Limits()),
         privacy=got.get("privacy", Privacy()),
     )
 

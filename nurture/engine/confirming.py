@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,11 +15,13 @@ from nurture.journey.timing import shift
 from nurture.lead.consent import ConsentRefused, Declaration, Proof
 from nurture.lead.lead import LeadId, shard_of
 from nurture.lead.permission import shut_for_good
-from nurture.store import outbox
+from nurture.store import outbox, tallies
 from nurture.store.consents import Consent, Person
 from nurture.store.database import Transaction
 
 TEMPLATE = "consent/confirm"
+ASKED = "confirm"  # the tally of confirmation mails that people asked for; with `:lane`, of those of one domain
+REFUSED = "confirm refused"  # the tally of those that a bound of the hour kept back
 
 
 @dataclass(slots=True)
@@ -31,13 +34,36 @@ class Mailing:
     topics: list[str] = field(default_factory=list)
 
 
+@dataclass
+class Room:
+    """What the bounds of an hour leave, and what was taken of it."""
+
+    left: dict[str, int]
+    taken: Counter[str] = field(default_factory=Counter)
+
+    def take(self, lane: str) -> bool:
+        """Whether one more mail may go to this lane; it is noted either way."""
+        names = [name for name in (ASKED, f"{ASKED}:{lane}") if name in self.left]
+        if any(self.left[name] <= self.taken[name] for name in names):
+            self.taken[REFUSED] += 1
+            return False
+        self.taken.update(names)
+        return True
+
+
 @dataclass(frozen=True)
 class Confirming:
-    """An address gets one confirmation mail in `every` and `most` of them until it agrees; a link serves `within`."""
+    """An address gets one confirmation mail in `every` and `most` of them until it agrees; a link serves `within`.
+
+    In an hour strangers make at most `an_hour` of them go, and `a_domain` to one domain; a large provider's is none.
+    The bounds hold over all processes.
+    """
 
     every: timedelta = timedelta(hours=24)
     most: int = 3
     within: timedelta = timedelta(days=7)
+    an_hour: int = 1_000
+    a_domain: int = 50
 
     def may_ask(self, person: Person, now: datetime) -> bool:
         """Whether one more mail may go to this person's address, over all topics."""
@@ -48,6 +74,12 @@ class Confirming:
         if latest is not None and now - latest < self.every:
             return False
         return max((c.requests for c in asked), default=0) < self.most
+
+    def room(self, tx: Transaction, lanes: Iterable[str], now: datetime) -> Room:
+        """What may still be sent in this hour to these lanes."""
+        limits = {ASKED: self.an_hour} | {f"{ASKED}:{lane}": self.a_domain for lane in lanes if "." in lane}
+        sent = tallies.counted(tx, [*limits, REFUSED], now)
+        return Room({name: limit - sent[name] for name, limit in limits.items()})
 
     def too_old(self, person: Person, said: Declaration, now: datetime) -> ConsentRefused | None:
         """Whether the pressed link no longer speaks for the request that stands: asked too long ago, or before the

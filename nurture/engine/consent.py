@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from nurture.campaign.project import Project, Topic
-from nurture.engine.confirming import Confirming, Mailing
+from nurture.engine.confirming import Confirming, Mailing, Room
 from nurture.journey.timing import shift, zone_name
 from nurture.lead.consent import (
     ALL_MARKETING,
@@ -31,7 +31,7 @@ from nurture.lead.consent import (
 from nurture.lead.event import CONSENT_GRANTED, CONSENT_REQUESTED, CONSENT_WITHDRAWN, ENROLLMENT_ENDED, Happening
 from nurture.lead.keyring import Keyring
 from nurture.lead.permission import ALL, LASTING, MARKETING, TOPIC_SCOPE, shut_for_good
-from nurture.store import consents, ledger, suppressions, withdrawing
+from nurture.store import consents, ledger, suppressions, tallies, withdrawing
 from nurture.store.consents import Consent, Person
 from nurture.store.database import Transaction
 from nurture.store.events import store_events
@@ -46,6 +46,8 @@ _EVENTS: Mapping[State, str] = {
     "objected": CONSENT_WITHDRAWN,
     "expired": "consent.expired",
 }
+# Who may be anybody at all: forms, and sites that pass on what was typed into theirs (trust X18).
+_STRANGERS = ("person", "api")
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class _Act:
     _mails: list[Mailing] = field(default_factory=list)
     _suppress: list[tuple[str, str, str]] = field(default_factory=list)
     _lift: list[tuple[str, str]] = field(default_factory=list)
+    _room: Room | None = None
 
     def take(self, said: Declaration) -> Answer:
         person = self.people.get(said.lead)
@@ -124,7 +127,9 @@ class _Act:
             verdict = Same("granted")
         if isinstance(verdict, ConsentRefused):
             return verdict
-        mailed = action == "request" and verdict.state == "requested" and self._ask_to_confirm(person, said.topic)
+        mailed = (
+            action == "request" and verdict.state == "requested" and self._ask_to_confirm(person, said.topic, said.by)
+        )
         if isinstance(verdict, Same):
             return Unchanged(verdict.state, mailed)
         self._apply(person, said, spec, verdict)
@@ -227,18 +232,29 @@ class _Act:
 
     # --- gathering ---
 
-    def _ask_to_confirm(self, person: Person, topic: str) -> bool:
+    def _ask_to_confirm(self, person: Person, topic: str, by: str) -> bool:
         """Have a confirmation mail go out, unless there were enough; whether one does."""
         same = next((m for m in self._mails if m.lead == person.id), None)
         if same is None:
             if not self.rules.confirming.may_ask(person, self.now):
                 return False
-            same = Mailing(person.id, person.email or "", self.rules.lane_of(person.email or ""))
+            lane = self.rules.lane_of(person.email or "")
+            if by in _STRANGERS and not self._room_left().take(lane):
+                return False
+            same = Mailing(person.id, person.email or "", lane)
             self._mails.append(same)
+        if topic in same.topics:
+            return True
         row = self._row(person, topic)
         row.requests, row.requested_at = row.requests + 1, self.now
         same.topics.append(topic)
         return True
+
+    def _room_left(self) -> Room:
+        if self._room is None:
+            lanes = {self.rules.lane_of(person.email) for person in self.people.values() if person.email}
+            self._room = self.rules.confirming.room(self.tx, lanes, self.now)
+        return self._room
 
     def _row(self, person: Person, topic: str) -> Consent:
         row = person.consents.setdefault(topic, Consent(person.id, topic, "none", self.now))
@@ -267,6 +283,8 @@ class _Act:
         suppressions.lift(self.tx, self._lift)
         suppressions.suppress(self.tx, self._suppress, self.now)
         self.rules.confirming.send(self.tx, self._mails, self.rules.project, self.now)
+        if self._room is not None:
+            tallies.add(self.tx, self._room.taken, self.now)
         store_events(self.tx, self._events)
 
 
@@ -333,5 +351,5 @@ def address_changed(tx: Transaction, lead: int, old: str, rules: ConsentRules, n
             said = rules.confirming.new_address(lead, topic, now)
             row.requests, row.requested_at = 0, None
             act._apply(person, said, spec, Next("requested", "requested"))
-            act._ask_to_confirm(person, topic)
+            act._ask_to_confirm(person, topic, "engine")
     act.write()

@@ -8,10 +8,11 @@ from nurture.clock import machine_now
 from nurture.engine import consent, tracking
 from nurture.engine.consent import ConsentRules
 from nurture.lead.consent import Declaration, Proof
-from nurture.store import backlog, consents, events
+from nurture.store import backlog, consents, events, tallies
 from nurture.store.database import Database
 
 KEYS_KEPT = timedelta(days=30)  # how long a replay of an event is known as one (trust R14 asks for 24 h)
+TALLIES_KEPT = timedelta(days=8)  # a week to compare with; names of networks are among them
 _PAGE = 500
 
 
@@ -20,6 +21,7 @@ def run(database: Database, rules: ConsentRules, worker: str, now: datetime) -> 
     with database.write() as tx:
         backlog.beat(tx, worker, machine_now())
         events.forget_keys(tx, machine_now() - KEYS_KEPT)
+        tallies.forget(tx, now - TALLIES_KEPT)
     tracking.count(database, now)
     while expire_consents(database, rules, now):
         pass

@@ -677,6 +677,16 @@ class WorkerRow(SQLModel, table=True):
     detail: dict[str, Any] = _json(default_factory=dict, nullable=False)
 
 
+class TallyRow(SQLModel, table=True):
+    """How often something happened in the hour that begins at `hour`, counted together by all processes: what is
+    limited (trust X18) and what is compared with other hours. Forgotten after some days."""
+
+    __tablename__ = "tallies"
+    name: str = _text(primary_key=True)
+    hour: datetime = Field(sa_column=Column("hour", UTCDateTime, primary_key=True))
+    count: int = 0
+
+
 # Core tables: what the functions of `store` speak in.
 leads = LeadRow.__table__  # type: ignore[attr-defined]
 identities = IdentityRow.__table__  # type: ignore[attr-defined]
@@ -713,3 +723,4 @@ api_keys = KeyRow.__table__  # type: ignore[attr-defined]
 kept_keys = KeptKeyRow.__table__  # type: ignore[attr-defined]
 imports = ImportRow.__table__  # type: ignore[attr-defined]
 workers = WorkerRow.__table__  # type: ignore[attr-defined]
+tallies = TallyRow.__table__  # type: ignore[attr-defined]

@@ -86,8 +86,6 @@ class FormRoutes:
             return self._answer(language, "refused", is_json, status=400, message=why)
         fields, topics = given
         ip = client_address(request, self._services.trusted_proxies)
-        if not self._throttle.allows(network_of(ip)):
-            return self._answer(language, "too_many", is_json, status=429, headers={"Retry-After": "3600"})
         if fields.pop(TRAP, ""):
             return self._answer(language, "thanks", is_json, notes=self._notes(form, language))
         email = str(fields.pop("email", ""))
@@ -108,23 +106,28 @@ class FormRoutes:
             wording={word["name"]: word["wording"] for word in words},
             proof=Proof("form", locale=language, page=visit.page, ip=visit.ip, user_agent=visit.user_agent),
         )
-        await self._personal.run(lambda: self._store(submission))
+        if not await self._personal.run(lambda: self._store(submission, network_of(ip))):
+            return self._answer(language, "too_many", is_json, status=429, headers={"Retry-After": "3600"})
         return self._answer(language, "thanks", is_json, notes=self._notes(form, language))
 
-    def _store(self, it: Submission) -> None:
+    def _store(self, it: Submission, network: str) -> bool:
+        """Whether it was taken in; too many from one network, or from everywhere, are not."""
         services = self._services
         for last in (False, False, True):
             try:
                 with services.database.write() as tx:
+                    if not self._throttle.allows(tx, network, services.clock.now()):
+                        return False
                     lead = present_lead(tx, it.lead) if it.lead is not None else None
                     if it.lead is not None and lead is None:
-                        return  # erased since; the page thanks all the same
+                        return True  # erased since; the page thanks all the same
                     known = Submission(it.form, lead, it.email, it.fields, it.topics, it.wording, it.proof)
                     submit(tx, known, services.rules(), services.clock.now())
-                    return
+                    return True
             except LostRace:
                 if last:
                     raise
+        return False
 
     # --- pages ---
 

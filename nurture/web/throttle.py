@@ -1,30 +1,30 @@
-"""How often strangers may use what sends mail (trust X18): counts per network and in all, in windows of one hour."""
+"""How often strangers may use what sends mail (trust X18): by network and in all, by the hour, over all processes."""
 
 from __future__ import annotations
 
-from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
 
-from nurture.clock import Stopwatch
+from nurture.store import tallies
+from nurture.store.database import Transaction
 
-_WINDOW = 3_600.0  # seconds
+USES = "form"  # the tally of submitted forms; with `:network`, of those from one network
+REFUSED = "form refused"
 
 
+@dataclass(frozen=True)
 class Throttle:
-    """Lets `each` uses an hour pass per name, `total` of all names. Forgets at the end of each window."""
+    """Lets `each` uses an hour pass per network, `total` of all networks."""
 
-    def __init__(self, each: int, total: int) -> None:
-        self._each, self._total = each, total
-        self._watch = Stopwatch()
-        self._window = 0
-        self._counts: Counter[str] = Counter()
+    each: int
+    total: int
 
-    def allows(self, name: str) -> bool:
-        """Whether one more use may pass; it is counted."""
-        window = int(self._watch.seconds() // _WINDOW)
-        if window != self._window:
-            self._window = window
-            self._counts.clear()
-        if self._counts[name] >= self._each or self._counts.total() >= self._total:
+    def allows(self, tx: Transaction, network: str, now: datetime) -> bool:
+        """Whether one more use may pass; it is counted when the transaction commits."""
+        limits = {USES: self.total, f"{USES}:{network}": self.each}
+        used = tallies.counted(tx, [*limits, REFUSED], now)
+        if any(used[name] >= limit for name, limit in limits.items()):
+            tallies.add(tx, {REFUSED: 1}, now)
             return False
-        self._counts[name] += 1
+        tallies.add(tx, dict.fromkeys(limits, 1), now)
         return True

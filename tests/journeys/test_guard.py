@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from nurture.engine import deploy, guard
+from nurture.engine import deploy, flood, guard
+from nurture.engine.confirming import ASKED
 from nurture.engine.guard import Rails, judge
+from nurture.store import tallies
 from nurture.store.database import Database
 from nurture.store.returned import Tally
 from nurture.store.tables import messages
@@ -103,3 +105,19 @@ def test_e27_mails_older_than_thirty_days_do_not_count(db: Database) -> None:
 def test_e27_the_rails_stand_where_they_should(tally: Tally, pause: bool | None) -> None:
     found = judge("mails", tally, Rails())
     assert (None if found is None else found.pause) is pause
+
+
+def test_x18_a_flood_of_confirmations_is_told_once_a_day(db: Database) -> None:
+    site = Site(db, more=ALERTS)
+    site.deploy(MAILS.format(name="mails"))
+    with db.write() as tx:
+        tallies.counted(tx, [ASKED], instant("0h"))
+        tallies.add(tx, {ASKED: 150}, instant("0h"))
+    with db.read() as tx:
+        live = site._live(tx)
+    told = [flood.run(site.db, live, instant("0h")) for _ in range(2)]
+    with db.read() as tx:
+        [notice] = tx.execute(messages.select().where(messages.c.kind == "notice")).all()
+    assert told == ["150 confirmation mails within an hour; 0.0 are usual", None]
+    assert (notice.recipient, notice.template) == ("ops@shop.example", "guard/flood")
+    assert notice.options["subject"] == told[0]

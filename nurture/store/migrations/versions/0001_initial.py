@@ -501,6 +501,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sweeps")),
     )
     op.create_table(
+        "tallies",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("hour", UTCDateTime(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "hour", name=op.f("pk_tallies")),
+    )
+    op.create_table(
         "team_turns",
         sa.Column("team", sa.Text(), nullable=False),
         sa.Column("taken", sa.Integer(), nullable=False),
