@@ -106,10 +106,14 @@ class Shop:
 
 
 def make_shop(root: Path, capture: pytest.CaptureFixture[str], campaigns: Sequence[str] = (CART, HELLO)) -> Shop:
-    shop = Shop(root, capture)
-    shop.write("config.yaml", CONFIG)
-    for text in campaigns:
-        shop.write(f"campaigns/{text.split()[1]}.yaml", text)
-    for name in ("cart/reminder", "cart/coupon", "hello", "bye"):
-        shop.write(f"templates/{name}.html", MAIL)
-    return shop
+    write_project(root, campaigns)
+    return Shop(root, capture)
+
+
+def write_project(root: Path, campaigns: Sequence[str] = (CART, HELLO)) -> None:
+    files = {"config.yaml": CONFIG, **{f"campaigns/{text.split()[1]}.yaml": text for text in campaigns}}
+    files |= {f"templates/{name}.html": MAIL for name in ("cart/reminder", "cart/coupon", "hello", "bye")}
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")

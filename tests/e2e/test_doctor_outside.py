@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from email.utils import format_datetime
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from nurture.cli import run
 from nurture.clock import machine_now
 from nurture.delivery.dkim import SigningKey, read_key
-from tests.e2e.commands import CONFIG, Shop
+from tests.e2e.commands import CONFIG, Shop, write_project
 from tests.e2e.outside import Authority, Nameserver, Zone, mail_server, quoted, web_answers, web_host
 from tests.e2e.web_world import Endpoint
 
@@ -78,16 +80,29 @@ def findings(out: str) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the shop's campaigns live."""
+    root = tmp_path_factory.mktemp("shop")
+    write_project(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nurture.logs.set_up", lambda: None)
+        assert run(["--project", str(root), "deploy", "--yes"]) == 0
+    return root / "nurture.db"
+
+
 class Practice:
     """A deployed project, and the DNS that its doctor asks."""
 
-    def __init__(self, shop: Shop, names: Nameserver, authority: Authority, server: int, host: int) -> None:
+    def __init__(
+        self, shop: Shop, names: Nameserver, authority: Authority, server: int, host: int, database: Path
+    ) -> None:
         self.shop, self.names, self.zone = shop, names, names.zone
         self._authority, self._server, self._host = authority, server, host
         for name, text in PEM.items():
             shop.write(f"{name}.pem", text).chmod(0o600)
         self.config()
-        shop.deploy()
+        shutil.copy(database, shop.root / "nurture.db")
 
     def config(self, *, server: int | None = None, base: str | None = None, keys: str = "s1 e1") -> None:
         base = base or f"https://news.acme.example:{self._host}"
@@ -115,12 +130,12 @@ class Practice:
 
 @pytest.fixture
 def practice(
-    shop: Shop, authority: Authority, server: int, host: int, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, authority: Authority, server: int, host: int, deployed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Practice]:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     names = Nameserver(right())
     try:
-        yield Practice(shop, names, authority, server, host)
+        yield Practice(shop, names, authority, server, host, deployed)
     finally:
         names.stop()
 
@@ -254,6 +269,15 @@ def test_e11_dmarc_of_the_domain_above_holds_with_its_policy_for_subdomains(prac
     assert ("dmarc", "letters.acme.example: p=quarantine, from _dmarc.acme.example") in practice.of("ok")
 
 
+def test_e11_a_registrys_dmarc_is_no_record_of_ones_own(practice: Practice) -> None:
+    del practice.zone[DMARC, "TXT"]
+    practice.zone["_dmarc.example", "TXT"] = [quoted("v=DMARC1; p=reject; psd=y; rua=mailto:d@example")]
+    practice.zone["example", "MX"] = ["10 mx.acme.example."]
+    assert [text for topic, text in practice.of("warning") if topic == "dmarc"] == [
+        "acme.example has no DMARC record of its own; only that of the registry example holds"
+    ]
+
+
 def test_e11_strict_alignment_wants_a_key_of_the_very_domain(practice: Practice) -> None:
     practice.zone[DMARC, "TXT"] = [quoted("v=DMARC1; p=reject; adkim=s; rua=mailto:d@acme.example")]
     practice.zone["letters.acme.example", "MX"] = ["10 mx.acme.example."]
@@ -339,12 +363,12 @@ def test_e21_a_mail_server_for_another_name_is_broken(practice: Practice, author
 # --- what comes back
 
 
-def test_e11_bounces_that_nobody_hears_of_are_looked_at(practice: Practice) -> None:
+def test_bounces_that_nobody_hears_of_are_looked_at(practice: Practice) -> None:
     practice.edit("providers: {mailgun: '${file:secret.key}'}", "")
     assert practice.of("warning") == [("returns", "nobody hears of bounces and complaints")]
 
 
-def test_e11_a_maildir_that_is_none_is_broken(practice: Practice) -> None:
+def test_a_maildir_that_is_none_is_broken(practice: Practice) -> None:
     practice.edit("providers: {mailgun: '${file:secret.key}'}", "returns: {maildir: nowhere}")
     assert [topic for topic, _ in practice.of("error")] == ["returns"]
 
@@ -429,6 +453,30 @@ def test_e11_offline_asks_nobody(practice: Practice) -> None:
     practice.names.ill.update({"acme.example", "news.acme.example"})
     practice.config(server=1, base="https://news.acme.example:1")
     assert practice.ask("--offline")[0] == 0
+
+
+# --- what to publish
+
+
+def test_e11_the_records_it_prints_are_those_it_asks_for(practice: Practice) -> None:
+    assert practice.shop.run("doctor", "--records", "--sends-from", SENDING, "--json") == 0
+    for record in json.loads(practice.shop.out):
+        practice.zone[record["name"], record["type"]] = [quoted(record["text"])]
+    code, found = practice.ask()
+    assert (code, [f for f in found if f["level"] == "warning"]) == (0, [])
+
+
+def test_e11_long_records_are_cut_into_strings_that_dns_can_hold(practice: Practice) -> None:
+    assert practice.shop.run("doctor", "--records") == 0
+    [line] = [line for line in practice.shop.out.splitlines() if line.startswith("s1._domainkey.acme.example. TXT ")]
+    strings = line.split('"')[1::2]
+    assert "".join(strings) == public("s1").record()
+    assert max(map(len, strings)) <= 255
+
+
+def test_two_things_at_once_are_refused(practice: Practice) -> None:
+    assert practice.shop.run("doctor", "--records", "--probe", "me@example.com") == 1
+    assert "give one of them" in practice.shop.err
 
 
 # --- the probe

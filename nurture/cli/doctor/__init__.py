@@ -48,10 +48,12 @@ def doctor(
 ) -> None:
     """Look at config, database, disk, mail server, the sender's domain, the unsubscribe host, clocks, and at what
     stands still. Each finding says what to do. Ends with 1 if something is broken."""
+    if sum([probe is not None, signed is not None, records]) > 1:
+        raise UserError("--probe, --signed and --records each do one thing alone", hint="give one of them")
+    leaving = _checked(sends_from or ())
     if probe is not None:
         _send_probe(probe, project, as_json)
         return
-    leaving = _checked(sends_from or ())
     if records:
         _print_records(leaving, project, as_json)
         return

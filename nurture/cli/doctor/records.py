@@ -105,7 +105,7 @@ def judge_dkim(key: SigningKey, found: Sequence[str]) -> Iterator[Finding]:
     if len(found) > 1:
         yield broken("dkim", f"{name} has {len(found)} TXT records; receivers take any of them", wanted)
         return
-    tags = written(found[0])
+    tags = _bare(found[0])
     fault = _key_fault(tags, written(key.record()))
     if fault:
         yield broken("dkim", f"{name} {fault}", wanted)
@@ -115,11 +115,16 @@ def judge_dkim(key: SigningKey, found: Sequence[str]) -> Iterator[Finding]:
     yield ok("dkim", f"{name} is the public half of our key ({_size(key)})")
 
 
+def _bare(record: str) -> dict[str, str]:
+    """The tags of a key record; blanks mean nothing in any of them (RFC 6376 §3.6.1)."""
+    return {name: "".join(value.split()) for name, value in written(record).items()}
+
+
 def _key_fault(tags: Mapping[str, str], own: Mapping[str, str]) -> str:
     """What keeps this record from verifying our signatures; empty where nothing does."""
     if tags.get("v", "DKIM1") != "DKIM1":
         return "is no DKIM record"
-    public = "".join(tags.get("p", "").split())
+    public = tags.get("p", "")
     if not public:
         return "is revoked: its p= is empty"
     if tags.get("k", "rsa") != own["k"]:
@@ -140,8 +145,8 @@ def judge_foreign_key(selector: str, domain: str, found: Sequence[str]) -> Itera
     if len(found) != 1:
         yield broken("dkim", f"{name} has {len(found)} TXT records instead of one", hint)
         return
-    tags = written(found[0])
-    public = "".join(tags.get("p", "").split())
+    tags = _bare(found[0])
+    public = tags.get("p", "")
     if not public:
         yield broken("dkim", f"{name} has no key: {'it was revoked' if 'p' in tags else 'p= is missing'}", hint)
         return
@@ -235,6 +240,9 @@ def _dmarc_tags(domain: str, found: Dmarc, tags: Mapping[str, str]) -> Iterator[
     if tags.get("psd", "u").lower() == "y" and found.location == domain:
         text = f"{at} says psd=y: that makes {domain} a registry like 'co.uk', of which nothing below is a part"
         yield broken("dmarc", text, "take psd=y out of the record, or write psd=n")
+    elif tags.get("psd", "u").lower() == "y":
+        text = f"{domain} has no DMARC record of its own; only that of the registry {found.location} holds"
+        yield look("dmarc", text, f'publish a TXT record at _dmarc.{domain}: "{dmarc_example(domain)}"')
 
 
 def _dmarc_reports(found: Dmarc, tags: Mapping[str, str]) -> Iterator[Finding]:

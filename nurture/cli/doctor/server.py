@@ -38,19 +38,17 @@ def returns(settings: Settings) -> Finding:
     """Whether somebody hears what comes back: the box is opened as the worker would, and left as it is."""
     with _parts(settings) as app:
         box = app.box()
-        if box is None and not settings.providers:
-            text = "nobody hears of bounces and complaints"
-            return look("returns", text, "set 'returns' or 'providers' in config.yaml (docs/how-to/receive-bounces.md)")
-        if box is None:
-            return ok("returns", f"told by {', '.join(settings.providers)}")
-        try:
-            box.check()
-            with box.opened():
-                return ok(
-                    "returns", f"{settings.maildir or (settings.imap.host if settings.imap else 'it')} can be read"
-                )
-        except NurtureError as error:
-            return failed("returns", error, "mend 'returns' in config.yaml")
+        if box is not None:
+            try:
+                box.check()
+                with box.opened():
+                    return ok("returns", "the box that bounces arrive in can be read")
+            except NurtureError as error:
+                return failed("returns", error, "mend 'returns' in config.yaml")
+    if settings.providers:
+        return ok("returns", f"bounces are told by {', '.join(settings.providers)}")
+    text = "nobody hears of bounces and complaints"
+    return look("returns", text, "set 'returns' or 'providers' in config.yaml (docs/how-to/receive-bounces.md)")
 
 
 def encryption(greeted: Greeted, where: str, now: datetime) -> Finding:

@@ -81,7 +81,7 @@ def test_x17_the_secret_itself_is_not_printed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("free", "level"), [(50, "ok"), (10, "ok"), (9, "warning"), (2, "warning"), (1, "error")])
-def test_e11_a_disk_is_looked_at_below_a_tenth_and_broken_below_a_fiftieth(free: int, level: str) -> None:
+def test_r07_a_disk_is_looked_at_below_a_tenth_and_broken_below_a_fiftieth(free: int, level: str) -> None:
     [found] = project.disk([Room("the database", free * GB, 100 * GB)])
     assert found.level == level
     assert found.text == f"{free}% free ({free}.0 GB) for the database"
