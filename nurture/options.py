@@ -345,7 +345,18 @@ _LIMITS = Record(
     lambda got, at: Limits(**{key: int(value) for key, value in got.values.items() if value is not None}),
 )
 PROVIDERS = ("brevo", "mailgun", "postmark", "resend", "sendgrid", "ses")
-KEPT = ("events", "decisions", "messages", "attempts", "pending", "visits", "leads", "imports")
+KEPT = ("events", "decisions", "messages", "attempts", "pending", "visits", "leads", "imports", "requests")
+LOGGED_DAYS = 730  # how long the log of requests is kept at least: 24 months (CCPA regulations § 7101)
+
+
+def _privacy(got: Got, at: Context) -> Privacy:
+    kept = (got["retention"] or {}).get("requests")
+    if kept is not None and kept.mean_seconds() < LOGGED_DAYS * 86_400:
+        hint = "leave it out to keep the log for good; it names nobody"
+        at.add(got.nodes["retention"], "N501", f"'requests: {kept}' is less than the 24 months the CCPA asks for", hint)
+    return Privacy(**{key: value for key, value in got.values.items() if value is not None})
+
+
 _PRIVACY = Record(
     "'privacy'",
     {
@@ -356,7 +367,7 @@ _PRIVACY = Record(
         "measures": Key(ListOf(Text(), bare=True), "How the data is protected, for the record of processing."),
         "retention": Key(MapOf(Span(long=True), "'retention'", Choice(KEPT)), "How long each kind is kept."),
     },
-    lambda got, at: Privacy(**{key: value for key, value in got.values.items() if value is not None}),
+    _privacy,
 )
 MACHINE: dict[str, Key] = {
     "base_url": Key(_Later(_BaseUrl()), "Where unsubscribe links lead; https, or http for this machine itself."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -156,6 +157,67 @@ def retention(
     without = [kind for kind in keeping.KINDS if kind not in limits]
     if without:
         typer.echo(f"kept without end: {', '.join(without)}")
+
+
+@app.command()
+def receive(
+    lead: LeadArgument,
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="data, erase, rectify, restrict, object or opt-out.")],
+    on: Annotated[
+        datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="The day it came, if not today.")
+    ] = None,
+    law: Annotated[
+        str | None, typer.Option("--law", help="gdpr or ccpa, if the lead's country does not tell: whose dates hold.")
+    ] = None,
+    reason: ReasonOption = None,
+    project: ProjectOption = None,
+) -> None:
+    """Note a request that came by letter or telephone. An objection to marketing (object) and opting out of sale and
+    sharing (opt-out) hold at once; the others are then to be done, each with its own command."""
+    from nurture.engine import requests
+    from nurture.journey.timing import at_local
+    from nurture.store import rights
+
+    if what not in requests.ANSWERS:
+        raise UserError(f"'{what}' cannot be asked for", hint=f"one of: {', '.join(requests.ANSWERS)}")
+    at = open_project(project)
+    now = at.clock.now()
+    came = now if on is None else at_local(on, at.settings.project.zone)
+    if came > now:
+        raise UserError("a request cannot come in the future", hint="--on takes a day that has been")
+    with at.database.write() as tx:
+        found = find(tx, lead)
+        whose = requests.law_of(rights.country_of(tx, found), law)
+        requests.receive(tx, found, what, whose, _operator(), came, reason, at.rules(), now)
+    typer.echo(f"noted; 'nurture privacy requests' tells by when: {what} for lead {found} ({whose})")
+
+
+@app.command("requests")
+def list_requests(
+    everything: Annotated[bool, typer.Option("--all", help="Those done or lapsed too, of 24 months.")] = False,
+    as_json: JsonOption = False,
+    project: ProjectOption = None,
+) -> None:
+    """Requests that are open, the most pressing first, with the day each must be done by."""
+    import msgspec
+
+    from nurture.engine.requests import requests
+    from nurture.journey.timing import local
+
+    at = open_project(project)
+    zone = at.settings.project.zone
+    with at.database.read() as tx:
+        found = requests(tx, zone, at.clock.now())
+    shown = sorted((r for r in found if everything or r.state in ("open", "overdue")), key=lambda r: r.due)
+    if as_json:
+        print_json(msgspec.to_builtins(shown))
+        return
+    for one in shown:
+        days = {"asked": one.at, "acknowledge by": one.acknowledge_by, "due": one.due, "done": one.done_at}
+        said = ", ".join(f"{word} {local(day, zone):%Y-%m-%d}" for word, day in days.items() if day is not None)
+        typer.echo(f"{one.state:<8} {one.what:<8} lead {one.lead} ({one.law}): {said}")
+    if not shown:
+        typer.echo("no request is open" if not everything else "nobody asked for anything in 24 months")
 
 
 @app.command()

@@ -19,6 +19,7 @@ from nurture.journey.timing import shift, zone_name
 from nurture.lead.consent import (
     ALL_MARKETING,
     LEFT,
+    PROFILING,
     PURPOSES,
     Action,
     ConsentRefused,
@@ -31,7 +32,7 @@ from nurture.lead.consent import (
 from nurture.lead.event import CONSENT_GRANTED, CONSENT_REQUESTED, CONSENT_WITHDRAWN, ENROLLMENT_ENDED, Happening
 from nurture.lead.keyring import Keyring
 from nurture.lead.permission import ALL, LASTING, MARKETING, TOPIC_SCOPE, shut_for_good
-from nurture.store import consents, ledger, suppressions, tallies, withdrawing
+from nurture.store import consents, ledger, rights, suppressions, tallies, withdrawing
 from nurture.store.consents import Consent, Person
 from nurture.store.database import Transaction
 from nurture.store.events import store_events
@@ -165,6 +166,8 @@ class _Act:
                 self._readmit(person, said.topic)
         elif verdict.state in LEFT:
             self._withdrawn(person, said)
+        if said.topic == PROFILING:
+            rights.set_unprofiled(self.tx, person.id, verdict.state in LEFT)
         self._emit(person, said, verdict.state)
 
     def _withdrawn(self, person: Person, said: Declaration) -> None:
@@ -223,6 +226,8 @@ class _Act:
             row.state, row.since, row.expires_at = state, self.now, None
             if topic != ALL_MARKETING and before not in LEFT:
                 self._emit(person, msgspec.structs.replace(said, topic=topic), state)
+        if state == "objected":  # which ends the profile that serves it too (GDPR 21(2), trust C28)
+            rights.set_unprofiled(self.tx, person.id, True)
         reason = "objected to marketing" if state == "objected" else "withdrew marketing"
         if person.address_hash:
             self._suppress.append((person.address_hash, MARKETING, reason))

@@ -14,9 +14,10 @@ import msgspec
 
 from nurture.campaign.project import Form
 from nurture.engine.consent import Answer, ConsentRules, change
+from nurture.engine.privacy import gpc, opt_out_of_sale
 from nurture.engine.recording import about, settle_people
 from nurture.journey.timing import read_moment
-from nurture.lead.consent import Declaration, Proof
+from nurture.lead.consent import SALE_SHARE, Declaration, Proof
 from nurture.lead.event import FORM_SUBMITTED, Happening
 from nurture.lead.lead import BUILT_IN, LeadId, split_traits, typed_fields
 from nurture.store.database import Transaction
@@ -39,6 +40,7 @@ class Submission:
     topics: Sequence[str]
     wording: Mapping[str, str]
     proof: Proof
+    opts_out: bool = False  # of sale and sharing: the browser said `Sec-GPC: 1`
 
 
 def submit(tx: Transaction, it: Submission, rules: ConsentRules, now: datetime) -> list[Answer]:
@@ -57,6 +59,9 @@ def submit(tx: Transaction, it: Submission, rules: ConsentRules, now: datetime) 
     properties = {"form": it.form.name, **fields}
     event = Happening(who.lead, FORM_SUBMITTED, now, now, properties, source=SOURCE)
     store_events(tx, [*about(who, now), event])
+    if it.opts_out:
+        said = Declaration(who.lead, SALE_SHARE, "object", "person", "person", now, gpc(it.proof))
+        opt_out_of_sale(tx, said, rules, now)
     return change(tx, [_declaration(who, topic, it, now) for topic in it.topics], rules, now)
 
 

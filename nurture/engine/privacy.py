@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+import msgspec
 import structlog
 
 from nurture.campaign.duration import Duration
 from nurture.engine import erasure_calls
 from nurture.engine.confirming import request_of
-from nurture.engine.consent import ConsentRules, change
+from nurture.engine.consent import Changed, ConsentRules, change
 from nurture.engine.recording import about, read_traits, settle_people
 from nurture.engine.turn import Turn
 from nurture.engine.writing import leave
 from nurture.errors import UserError
 from nurture.journey.timing import shift, zone_name
-from nurture.lead.consent import ALL_MARKETING, OPEN_DATE, PROFILING, Declaration, Proof
+from nurture.lead.consent import ALL_MARKETING, OPEN_DATE, PROFILING, SALE_SHARE, Declaration, Proof
 from nurture.lead.lead import BUILT_IN, LeadId, shard_of
 from nurture.lead.permission import ALL, MARKETING
 from nurture.store import enrollments, erasing, ledger, outbox, rights, suppressions, tracking
@@ -34,6 +35,7 @@ from nurture.store.leads import LeadCall, upsert_leads
 log = structlog.get_logger()
 
 ERASED = "erased"
+SALE_SHARE_OPTOUT = "sale_share_optout"
 Asked = Literal["data", "erase"]
 LINK_HOLDS = timedelta(days=3)
 _ONE_MAIL_IN = timedelta(hours=24)
@@ -88,7 +90,6 @@ def object_to_profiling(tx: Transaction, said: Declaration, rules: ConsentRules,
     """No score of this person from now on (GDPR 21(1), trust C28), or one again. `said` is about PROFILING."""
     assert said.topic == PROFILING, "this is about profiling only"
     change(tx, [said], rules, now)
-    rights.set_unprofiled(tx, said.lead, said.action == "object")
     rights.note(tx, "profiling", said.actor, now, lead=said.lead, detail={"objected": said.action == "object"})
 
 
@@ -101,6 +102,23 @@ def object_to_open_date(tx: Transaction, said: Declaration, rules: ConsentRules,
     if objected:
         tracking.forget_open_date(tx, said.lead)
     rights.note(tx, "open date", said.actor, now, lead=said.lead, detail={"objected": objected})
+
+
+def gpc(proof: Proof) -> Proof:
+    """The visit as proof that the browser said it (Global Privacy Control)."""
+    evidence = {"request": SALE_SHARE_OPTOUT, "signal": "Sec-GPC: 1"}
+    return msgspec.structs.replace(proof, method="gpc", evidence=evidence, wording=None, wording_version=None)
+
+
+def opt_out_of_sale(tx: Transaction, said: Declaration, rules: ConsentRules, now: datetime) -> bool:
+    """This person's data is neither sold nor shared (CCPA; trust C30). Kept in the ledger for whoever passes data on;
+    nobody may ask again, only the person can agree by themselves. Whether it is new. `said` is about SALE_SHARE."""
+    assert said.topic == SALE_SHARE, "this is about selling and sharing only"
+    [answer] = change(tx, [said], rules, now)
+    new = isinstance(answer, Changed)
+    if new:
+        rights.note(tx, SALE_SHARE_OPTOUT, said.actor, now, lead=said.lead, detail={"by": said.proof.method})
+    return new
 
 
 def rectify(

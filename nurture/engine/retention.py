@@ -11,6 +11,7 @@ one each night.
 | visits | network address and browser in the consent ledger; its proof stays whole; six months if not set |
 | leads | people of whom nothing was heard |
 | imports | how far an import had come |
+| requests | who asked for what and what was done about it; 24 months at least |
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ NIGHT = timedelta(hours=3)  # after midnight where the project is: the fewest ma
 ACTOR = "retention"
 BEGUN = "retention begun"
 # People first: judged by what is still there, and what goes with them is not counted twice.
-KINDS = ("pending", "leads", "events", "decisions", "messages", "attempts", "imports", "visits")
+KINDS = ("pending", "leads", "events", "decisions", "messages", "attempts", "imports", "visits", "requests")
 _PEOPLE: Mapping[str, Callable[[datetime], retention.Going]] = {
     "pending": retention.never_confirmed,
     "leads": retention.out_of_touch,

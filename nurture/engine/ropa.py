@@ -23,6 +23,7 @@ _KIND = {
     "attempts": "Answers of mail servers",
     "visits": "Network address and browser in the proof of consent",
     "imports": "How far imports of files had come",
+    "requests": "Requests about personal data, without names",
 }
 _MEASURES = (
     "Addresses of people who left are kept only as keyed hashes.",

@@ -28,7 +28,8 @@ TRACKING = ("tracking_opens", "tracking_clicks")  # purposes of their own, never
 
 PROFILING = "profiling"  # scores; nobody is asked for it, everybody may object (GDPR 21)
 OPEN_DATE = "open_date"  # the day of the last opening (tracking: hygiene_only); nobody is asked, everybody may object
-PURPOSES = (*TRACKING, PROFILING, OPEN_DATE)  # not topics of mails
+SALE_SHARE = "sale_share"  # selling or sharing data (CCPA); nobody is asked, everybody may opt out
+PURPOSES = (*TRACKING, PROFILING, OPEN_DATE, SALE_SHARE)  # not topics of mails
 
 # Who merges two leads keeps the stricter answer; having said nothing is no answer (S27).
 _STRICTNESS: Mapping[str, int] = {"none": 0, "granted": 1, "requested": 2, "expired": 3, "withdrawn": 4, "objected": 5}

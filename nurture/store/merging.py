@@ -30,6 +30,7 @@ from nurture.store.tables import (
     leads,
     matches,
     messages,
+    privacy_actions,
     stage_moves,
     timers,
 )
@@ -46,7 +47,7 @@ def merge_rows(tx: Transaction, keep: LeadId, drop: LeadId, project: Project, no
     _timers(tx, keep, drop)
     for table in (events, messages):
         _repoint(tx, table, keep, drop, shard=shard_of(keep))
-    for table in (deals, decisions, stage_moves, identities, hits):
+    for table in (deals, decisions, stage_moves, identities, hits, privacy_actions):
         _repoint(tx, table, keep, drop)
     _stages(tx, keep, drop, project)
     _scores(tx, keep, drop, project)

@@ -23,6 +23,7 @@ from nurture.store.tables import (
     imports,
     leads,
     messages,
+    privacy_actions,
     timers,
 )
 
@@ -64,10 +65,16 @@ def _hits(before: datetime) -> ColumnElement[bool]:
     return old
 
 
+def _requests(before: datetime) -> ColumnElement[bool]:
+    old: ColumnElement[bool] = privacy_actions.c.at < before
+    return old
+
+
 _ROWS: dict[str, list[tuple[Table, Callable[[datetime], ColumnElement[bool]]]]] = {
     "events": [(events, _events), (hits, _hits)],
     "decisions": [(decisions, _decisions)],
     "imports": [(imports, _imports)],
+    "requests": [(privacy_actions, _requests)],
 }
 _EMPTIED: dict[str, tuple[Table, Callable[[datetime], ColumnElement[bool]], tuple[str, ...]]] = {
     "messages": (messages, _messages, ("body", "recipient")),

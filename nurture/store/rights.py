@@ -57,6 +57,18 @@ def last(tx: Transaction, what: str, *, after: datetime | None = None, alone: bo
     return found
 
 
+def actions(tx: Transaction, since: datetime) -> list[dict[str, Any]]:
+    """What was asked or done for somebody since then, in that order."""
+    c = privacy_actions.c
+    query = select(privacy_actions).where(c.at >= since, c.lead_id.is_not(None)).order_by(c.at, c.id)
+    return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def country_of(tx: Transaction, lead: LeadId) -> str | None:
+    found: str | None = tx.execute(select(leads.c.country).where(leads.c.id == lead)).scalar()
+    return found
+
+
 def note(
     tx: Transaction,
     what: str,

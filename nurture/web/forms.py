@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from nurture.web.access import client_address, network_of
 from nurture.web.bodies import LONGEST_FORM, TooLarge, Unpackable, read_body, read_fields
 from nurture.web.even import FORMS
 from nurture.web.page import Pages, by_locale, topic_words
-from nurture.web.personal import NOBODY, Personal
+from nurture.web.personal import NOBODY, Personal, says_gpc
 from nurture.web.public import METHODS, answered
 from nurture.web.services import Services
 from nurture.web.throttle import Throttle
@@ -61,6 +62,7 @@ class FormRoutes:
             return self._pages.show(project, self._pages.language(project), "missing", status=404)
         token = request.path_params.get("token")
         lead, filled = self._opened_by(form, token)
+        await self._personal.heed_gpc(request, lead, f"/f/{form.name}")
         locale = await self._personal.run(lambda: self._personal.language_of(lead))
         accepted = request.headers.get("accept-language", "").partition(",")[0].partition(";")[0]
         language = self._pages.language(project, locale, accepted)
@@ -105,6 +107,7 @@ class FormRoutes:
             topics=[word["name"] for word in words],
             wording={word["name"]: word["wording"] for word in words},
             proof=Proof("form", locale=language, page=visit.page, ip=visit.ip, user_agent=visit.user_agent),
+            opts_out=says_gpc(request),
         )
         if not await self._personal.run(lambda: self._store(submission, network_of(ip))):
             return self._answer(language, "too_many", is_json, status=429, headers={"Retry-After": "3600"})
@@ -121,7 +124,7 @@ class FormRoutes:
                     lead = present_lead(tx, it.lead) if it.lead is not None else None
                     if it.lead is not None and lead is None:
                         return True  # erased since; the page thanks all the same
-                    known = Submission(it.form, lead, it.email, it.fields, it.topics, it.wording, it.proof)
+                    known = replace(it, lead=lead)
                     submit(tx, known, services.rules(), services.clock.now())
                     return True
             except LostRace:

@@ -7,17 +7,20 @@ Nothing else runs in these threads, so that no flood of events or of dashboard q
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import anyio
+import msgspec
 from starlette.requests import Request
 
 from nurture.engine import privacy
 from nurture.engine.confirming import asked_with
 from nurture.engine.consent import Answer, change
 from nurture.engine.exporting import export
-from nurture.lead.consent import ALL_MARKETING, OPEN_DATE, PROFILING, TRACKING, Action, Declaration, Proof
+from nurture.errors import StoreUnavailable
+from nurture.lead.consent import ALL_MARKETING, OPEN_DATE, PROFILING, SALE_SHARE, TRACKING, Action, Declaration, Proof
 from nurture.lead.lead import LeadId
 from nurture.store.consents import Person, people
 from nurture.store.database import Transaction
@@ -39,6 +42,11 @@ class Visit:
     page: str
     ip: str | None
     user_agent: str | None
+
+
+def says_gpc(request: Request) -> bool:
+    """Whether the browser says that this person's data may not be sold or shared (Global Privacy Control)."""
+    return request.headers.get("sec-gpc", "").strip() == "1"
 
 
 class Personal:
@@ -153,6 +161,28 @@ class Personal:
             privacy.object_to_open_date(tx, said, self._services.rules(), self._services.clock.now())
 
         self._with(lead, act)
+
+    def opt_out_of_sale(self, lead: LeadId, visit: Visit) -> None:
+        """The browser says so for the person (Global Privacy Control). Nothing is written where it was said before."""
+        person = self.person(lead)
+        before = person.consents.get(SALE_SHARE) if person is not None else None
+        if person is None or (before is not None and before.state == "objected"):
+            return
+
+        def act(tx: Transaction, present: Person) -> None:
+            said = self._said(present.id, SALE_SHARE, "object", visit, "gpc")
+            said = msgspec.structs.replace(said, proof=privacy.gpc(said.proof))
+            privacy.opt_out_of_sale(tx, said, self._services.rules(), self._services.clock.now())
+
+        self._with(lead, act)
+
+    async def heed_gpc(self, request: Request, lead: LeadId, page: str) -> None:
+        """Where the request carries `Sec-GPC: 1`, the lead of its link is opted out of sale and sharing (trust C30). It
+        is the signal that says so, not the look at the page: one without it changes nothing (trust E4)."""
+        if lead == NOBODY or request.method == "HEAD" or not says_gpc(request):
+            return
+        with suppress(StoreUnavailable):  # the page stays up (trust R7); the browser says it again
+            await self.run(lambda: self.opt_out_of_sale(lead, self.visit(request, page)))
 
     def ask(self, lead: LeadId, asked: privacy.Asked) -> None:
         """Mail a fresh link to the person's own address."""

@@ -98,6 +98,7 @@ class PublicRoutes:
         token = request.path_params["token"]
         payload = self._services.links.read(Purpose.CONFIRM, token)
         lead, topic, asked = _confirm_parts(payload)
+        await self._personal.heed_gpc(request, lead, "/c")
         person = await self._personal.run(lambda: self._personal.person(lead))
         locale = person.locale if person else None
         names = [c.topic for c in asked_with(person, topic)] if person else []
@@ -126,6 +127,7 @@ class PublicRoutes:
         token = request.path_params["token"]
         payload = self._services.links.read(Purpose.PREFERENCES, token)
         lead = payload[0] if payload and isinstance(payload[0], int) else NOBODY
+        await self._personal.heed_gpc(request, lead, "/p")
         notes: tuple[str, ...] = ()
         saved = False
         if request.method == "POST":
@@ -302,7 +304,7 @@ def _rights_parts(payload: Payload | None) -> tuple[int, int, str]:
 
 def _objected(person: Person | None, purpose: str) -> bool:
     row = person.consents.get(purpose) if person is not None else None
-    return row is not None and row.state in ("withdrawn", "objected")
+    return row is not None and row.state in LEFT
 
 
 def _is_foreign(request: Request, services: Services) -> bool:

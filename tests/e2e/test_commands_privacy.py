@@ -185,6 +185,49 @@ def test_c28_what_cannot_be_right_is_refused_and_nothing_changes(live: Shop, giv
     assert live.json("leads", "show", "ann") == before
 
 
+def test_c30_requests_are_listed_with_the_day_each_must_be_done_by(live: Shop) -> None:
+    """Received on Friday 2 January 2026: 10 business days are the 16th, 45 days the 16th of February."""
+    live.run("privacy", "rectify", "ann", "--set", "country=US")
+    for lead, what in (("ann", "erase"), ("bob", "data")):
+        assert live.run("privacy", "receive", lead, what, "--on", "2026-01-02", "--reason", "letter 5") == 0, live.err
+    assert live.run("privacy", "requests") == 0
+    assert live.out.splitlines() == [
+        "overdue  data     lead 2 (gdpr): asked 2026-01-02, due 2026-02-02",
+        "overdue  erase    lead 1 (ccpa): asked 2026-01-02, acknowledge by 2026-01-16, due 2026-02-16",
+    ]
+
+
+def test_c30_what_was_done_is_no_longer_open(live: Shop) -> None:
+    assert live.run("privacy", "receive", "ann", "erase") == 0
+    assert live.run("privacy", "receive", "bob", "data") == 0
+    live.run("privacy", "erase", "ann", "--yes")
+    assert [r["what"] for r in live.json("privacy", "requests")] == ["data"]
+    live.run("privacy", "export", "bob")
+    assert live.json("privacy", "requests") == []
+    assert [r["state"] for r in live.json("privacy", "requests", "--all")] == ["done", "done"]
+
+
+def test_c30_opting_out_and_objecting_hold_at_once(live: Shop) -> None:
+    for lead, what, topic in (("ann", "opt-out", "sale_share"), ("bob", "object", "offers")):
+        assert live.run("privacy", "receive", lead, what, "--law", "ccpa") == 0, live.err
+        assert live.json("consent", "show", lead)["consents"][topic]["state"] == "objected"
+    assert live.json("privacy", "requests") == []
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (["money"], "'money' cannot be asked for"),
+        (["data", "--law", "lgpd"], "'lgpd' is not a law known here"),
+        (["data", "--on", "2999-01-01"], "in the future"),
+        (["data", "--reason", "ann@example.com"], "must not hold an address"),
+    ],
+)
+def test_c30_a_request_that_cannot_be_is_refused(live: Shop, given: list[str], why: str) -> None:
+    assert live.run("privacy", "receive", "ann", *given) == 1
+    assert why in live.err
+
+
 def test_c29_ropa_drafts_the_record_from_config(live: Shop) -> None:
     assert live.run("privacy", "ropa") == 0
     for said in (

@@ -13,7 +13,9 @@ import pytest
 
 from nurture.campaign.project import Score
 from nurture.engine.confirming import request_of
+from nurture.engine.consent import change
 from nurture.engine.privacy import mark_of
+from nurture.lead.consent import Action, ConsentRefused, Declaration, Proof
 from nurture.lead.permission import OK, SUPPRESSED
 from nurture.store.consents import people
 from nurture.store.permissions import permit
@@ -215,3 +217,66 @@ async def test_x08_every_page_of_rights_carries_the_strict_headers(world: Endpoi
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert "set-cookie" not in answer.headers
         assert "<script" not in answer.text
+
+
+# --- Global Privacy Control ---
+
+GPC = {"Sec-GPC": "1"}
+
+
+async def test_c30_gpc_on_the_preference_page_records_the_opt_out_once(world: Endpoint) -> None:
+    lead = world.member()
+    for _ in range(3):
+        await world.client.get(preferences(world, lead), headers=GPC)
+    [entry] = [e for e in world.entries(lead) if e["topic"] == "sale_share"]
+    assert (entry["event"], entry["method"], entry["page"], entry["ip"]) == ("objection", "gpc", "/p", "198.51.100.7")
+    assert entry["evidence"] == {"request": "sale_share_optout", "signal": "Sec-GPC: 1"}
+    assert [row["what"] for row in world.rows("privacy_actions")] == ["sale_share_optout"]
+
+
+async def test_c30_gpc_is_heeded_on_the_confirm_page_and_on_a_form_of_a_mail(world: Endpoint) -> None:
+    for lead, link in (
+        (one := world.member(), world.links.confirm(one, "letter", 0)),
+        (other := world.member(external="u2", email="bo@example.com"), world.links.form("guide", other, {})),
+    ):
+        await world.client.get(world.path(link), headers=GPC)
+        assert world.states(lead)["sale_share"] == "objected"
+
+
+async def test_c30_gpc_with_a_form_that_is_sent_records_the_opt_out_of_who_sent_it(world: Endpoint) -> None:
+    lead = world.member()
+    await world.client.post("/f/guide", data={"email": "anna@example.com"}, headers=GPC)
+    assert world.states(lead)["sale_share"] == "objected"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Sec-GPC": "0"}])
+async def test_e4_a_look_without_the_signal_records_nothing(world: Endpoint, headers: dict[str, str]) -> None:
+    lead = world.member()
+    await world.client.get(preferences(world, lead), headers=headers)
+    await world.client.head(preferences(world, lead), headers=GPC)
+    assert "sale_share" not in world.states(lead)
+
+
+async def test_c30_gpc_leaves_what_was_agreed_to_alone(world: Endpoint) -> None:
+    lead = world.member()
+    await world.client.get(preferences(world, lead), headers=GPC)
+    assert may(world, lead) == OK
+
+
+async def test_c30_nobody_can_ask_again_or_agree_for_who_opted_out(world: Endpoint) -> None:
+    lead = world.member()
+    await world.client.get(preferences(world, lead), headers=GPC)
+    asked: tuple[Action, ...] = ("grant", "request")
+    for action in asked:
+        with world.database.write() as tx:
+            said = Declaration(lead, "sale_share", action, "api", "crm", world.clock.now(), Proof(method="api"))
+            [answer] = change(tx, [said], world.rules, world.clock.now())
+        assert isinstance(answer, ConsentRefused)
+
+
+async def test_c28_an_objection_to_all_marketing_stops_scoring_too(world: Endpoint) -> None:
+    world.member()
+    key = {"Authorization": f"Bearer {world.key('consent')}"}
+    said = {"lead": "u1", "topic": "*", "state": "objected", "actor": "person"}
+    assert (await world.client.post("/v1/consents", json=said, headers=key)).status_code == 200
+    assert world.rows("leads")[0]["unprofiled"]

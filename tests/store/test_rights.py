@@ -491,6 +491,7 @@ def test_c26_a_dry_run_counts_what_a_run_takes_and_nothing_else_goes(db: Databas
         tx.execute(update(t.events).values(seq=1))
         imported = {"kind": "leads", "fingerprint": "f", "file": "f.csv", "started_at": NOW, "ended_at": NOW}
         tx.execute(insert(t.imports).values(**imported))
+        rights.note(tx, "asked data", "operator", NOW, lead=lead)
     limits, later = {kind: LIMITS[kind]}, NOW + timedelta(days=31)
     before = snapshot(db)
     counted = keep(db, live, limits, later, dry=True)
@@ -498,7 +499,7 @@ def test_c26_a_dry_run_counts_what_a_run_takes_and_nothing_else_goes(db: Databas
     taken = keep(db, live, limits, later, dry=False)
     assert counted == taken
     assert taken[kind] > 0
-    touched = {"visits": "consent_ledger", "events": "events"}.get(kind, kind)
+    touched = {"visits": "consent_ledger", "requests": "privacy_actions"}.get(kind, kind)
     others = {touched, "hits", "privacy_actions"} if kind == "events" else {touched, "privacy_actions"}
     after = snapshot(db)
     assert {n: rows for n, rows in after.items() if n not in others} == {

@@ -212,6 +212,13 @@ def test_e25_the_password_of_the_mailbox_is_shown_nowhere() -> None:
     assert "hush" not in repr(settings)
 
 
+def test_c30_the_log_of_requests_is_kept_for_two_years_at_least() -> None:
+    kept = "privacy: {{retention: {{requests: {}}}}}\n"
+    assert [code for code, _ in told(WHOLE + kept.format("12mo"))] == ["N501"]
+    for long_enough in ("24mo", "2y", "730d"):
+        assert load(WHOLE + kept.format(long_enough)).privacy.retention
+
+
 def test_a_port_is_told_in_the_users_words() -> None:
     (problem,) = read_language(folder("project: p\nsmtp:\n  port: 70000\n")).problems
     assert str(problem).splitlines()[0] == ("config.yaml:3:9: error N501: 'smtp.port' is 70000; a port is 1 to 65535")
