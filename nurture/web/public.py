@@ -21,7 +21,7 @@ from nurture.engine.privacy import Asked
 from nurture.engine.tracking import HYGIENE
 from nurture.errors import StoreUnavailable
 from nurture.journey.timing import local, zone_name
-from nurture.lead.consent import OPEN_DATE, TRACKING
+from nurture.lead.consent import LEFT, OPEN_DATE, TRACKING
 from nurture.lead.permission import MARKETING
 from nurture.mail.links import Payload, Purpose
 from nurture.store.consents import Person
