@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 from nurture.campaign.duration import Duration
 from nurture.clock import Clock, WallClock, machine_now
 from nurture.delivery.calls import Calls
-from nurture.delivery.dispatch import Dispatch, Retry
+from nurture.delivery.dispatch import Dispatch
 from nurture.delivery.dkim import Signer, read_key
 from nurture.delivery.imap import Imap
 from nurture.delivery.journal import Journal
+from nurture.delivery.judging import Judge, Retry
 from nurture.delivery.local import ConsoleTransport, FolderTransport
 from nurture.delivery.maildir import Maildir
 from nurture.delivery.pacing import Lanes, Pace
@@ -39,11 +40,12 @@ from nurture.engine.turn import Turn
 from nurture.errors import UserError
 from nurture.folder import read_folder
 from nurture.funnel.stages import MoveRefused
+from nurture.lead.address import is_among
 from nurture.lead.keyring import Keyring
 from nurture.mail.links import Links
 from nurture.mail.outcome import default_rules
 from nurture.mail.provider import provider_of
-from nurture.options import is_local
+from nurture.option_kinds import is_local
 from nurture.settings import Settings, load_settings
 from nurture.store import keys, migrate, suppressions
 from nurture.store.database import Database, open_database
@@ -79,7 +81,7 @@ class App:
     def live(self) -> Live | None:
         """What is live now; None before the first deploy."""
         with self.database.read() as tx:
-            self._live = load_live(tx, self.keyring, self._live)
+            self._live = load_live(tx, self.keyring, self._live, self.allowed)
         return self._live
 
     def rules(self) -> ConsentRules:
@@ -127,7 +129,13 @@ class App:
             returns.box.check()
 
     def passes(self) -> Passes:
-        return Passes(self.database, self.keyring)
+        return Passes(self.database, self.keyring, self.allowed)
+
+    @cached_property
+    def allowed(self) -> Callable[[str], bool] | None:
+        """The staging guard: whether an address may be mailed; None where there is none (trust R18)."""
+        names = self.settings.allow_recipients
+        return None if names is None else lambda address: is_among(address, names)
 
     def transport(self) -> Transport:
         """The way out that the settings name. Made inside the event loop that uses it."""
@@ -149,6 +157,7 @@ class App:
                         ca_file=s.smtp.ca_file,
                         local_hostname=s.smtp.local_hostname or "localhost",
                         connections=s.smtp.connections,
+                        mails_per_connection=s.smtp.mails_per_connection,
                     )
                 )
 
@@ -160,12 +169,26 @@ class App:
             links=self.links,
             transport=transport or self.transport(),
             clock=self.clock,
-            rules=default_rules(self._own_outcomes()),
+            judge=self.judge(),
             worker=worker,
-            lanes=Lanes(Pace(rate=smtp.rate, connections=smtp.connections)),
-            retry=Retry(_exact(smtp.retry.first), _exact(smtp.retry.longest), _exact(smtp.retry.give_up)),
+            allowed=self.allowed,
+            warm_up=smtp.warm_up,
             journal=journal,
             signer=self.signer(),
+        )
+
+    def judge(self) -> Judge:
+        """What becomes of mails that are not taken, as the settings say."""
+        smtp = self.settings.smtp
+        common = Pace(rate=smtp.rate, connections=smtp.connections)
+        paces = {name: Pace(p.rate, connections=smtp.connections) for name, p in smtp.providers.items()}
+        return Judge(
+            rules=default_rules(self.settings.outcomes),
+            lanes=Lanes(common, paces),
+            retry=Retry(_exact(smtp.retry.first), _exact(smtp.retry.longest), _exact(smtp.retry.give_up)),
+            resend=smtp.unknown.resend,
+            # Another server, or another password, is another way: mending config.yaml opens what these closed.
+            server=self.keyring.mac("mail server", f"{smtp.host}:{smtp.port}:{smtp.username}:{smtp.password}")[:16],
         )
 
     def calls(self, dispatch: Dispatch) -> Calls:
@@ -178,7 +201,7 @@ class App:
 
     def feedback(self, source: str) -> Feedback:
         """What is heard of mails after they left, told by `source`."""
-        return Feedback(self.links, self.keyring, default_rules(self._own_outcomes()), source)
+        return Feedback(self.links, self.keyring, default_rules(self.settings.outcomes), source)
 
     def box(self, maildir: Path | None = None) -> Box | None:
         """Where returned mail arrives, where config.yaml or `maildir` names it."""
@@ -222,9 +245,6 @@ class App:
         limits = retention_of(self.settings.privacy.retention)
         now = self.clock.now()
         return live is not None and retention.nightly(self.database, live, self.keyring, limits, now, stopping)
-
-    def _own_outcomes(self) -> str:
-        return self._own("outcomes.toml")
 
     @property
     def scanners(self) -> Scanners:

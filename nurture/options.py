@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass, field
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
 import msgspec
 
 from nurture.campaign.duration import Duration
 from nurture.campaign.reading.context import Context, said
-from nurture.campaign.reading.kinds import Got, Key, Kind, ListOf, MapOf, Record, Schema, word
+from nurture.campaign.reading.kinds import Got, Key, ListOf, MapOf, Record
 from nurture.campaign.reading.scalars import Choice, Flag, Number, Span, Text
 from nurture.campaign.source import Node, Scalar
-
-MAX_BASE_URL = 700
+from nurture.mail.warming import WarmUp
+from nurture.option_kinds import (
+    BaseUrl,
+    DatabaseUrl,
+    Day,
+    Later,
+    Network,
+    Port,
+    Recipient,
+    is_local,
+    text_key,
+)
 
 
 class Retry(msgspec.Struct, frozen=True):
@@ -28,8 +36,32 @@ class Retry(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
+class Unknown:
+    """What becomes of a mail whose server hung up after its last dot (trust E18): `hold` leaves it to a person,
+    `resend` sends the same bytes again."""
+
+    marketing: Literal["hold", "resend"] = "hold"
+    service: Literal["hold", "resend"] = "resend"
+
+    @property
+    def resend(self) -> frozenset[str]:
+        """The streams that go again."""
+        streams = {"marketing": self.marketing, "service": self.service}
+        return frozenset(name for name, policy in streams.items() if policy == "resend")
+
+
+@dataclass(frozen=True)
+class ProviderPace:
+    """What one mailbox provider, or domain, is sent at most: `rate` in mails a second."""
+
+    rate: float
+
+
+@dataclass(frozen=True)
 class Smtp:
-    """`rate` is mails a second over all connections, None for no limit."""
+    """`rate` is mails a second to one provider, None for no limit; `providers` have their own. `outcomes` is a file of
+    own outcome rules, beside config.yaml. `resend` are the streams whose mails, where nobody knows what became of them,
+    go again (trust E18)."""
 
     host: str = "localhost"
     port: int = 587
@@ -42,6 +74,11 @@ class Smtp:
     local_hostname: str | None = None
     rate: float | None = None
     retry: Retry = field(default_factory=Retry)
+    mails_per_connection: int = 500
+    providers: dict[str, ProviderPace] = field(default_factory=dict)
+    warm_up: WarmUp | None = None
+    outcomes: str | None = None
+    unknown: Unknown = field(default_factory=Unknown)
 
 
 @dataclass(frozen=True)
@@ -96,138 +133,6 @@ class Privacy:
     measures: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Later:
-    """A value in which a `${NAME}` may stand; until that is put in, nothing is said about it."""
-
-    kind: Kind
-
-    @property
-    def noun(self) -> str:
-        return self.kind.noun
-
-    def read(self, node: Node, at: Context) -> Any:
-        return None if isinstance(node, Scalar) and "${" in node.text else self.kind.read(node, at)
-
-    def schema(self, defs: dict[str, Schema]) -> Schema:
-        return self.kind.schema(defs)
-
-
-@dataclass(frozen=True)
-class _Nullable:
-    """`null` is the same as not written."""
-
-    kind: Kind
-
-    @property
-    def noun(self) -> str:
-        return self.kind.noun
-
-    def read(self, node: Node, at: Context) -> Any:
-        return None if isinstance(node, Scalar) and node.empty else _Later(self.kind).read(node, at)
-
-    def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"anyOf": [self.kind.schema(defs), {"type": "null"}]}
-
-
-class _BaseUrl:
-    noun = "an address such as https://news.example.com"
-
-    def read(self, node: Node, at: Context) -> str | None:
-        found = word(node, at, self.noun)
-        if found is None:
-            return None
-        text = found.text.rstrip("/")
-        parts = _split(text)
-        if parts is None or parts[0] not in ("http", "https") or "?" in text or "#" in text:
-            at.add(node, "N501", f"{said(node)} is not an address of a web site", "write 'https://news.example.com'")
-        elif len(text) > MAX_BASE_URL:
-            at.add(node, "N501", f"'base_url' has more than {MAX_BASE_URL} characters")
-        elif parts[0] == "http" and not is_local(parts[1]):
-            at.add(node, "N502", "plain http is only for this machine itself", f"write 'https://{text[7:][:60]}'")
-        else:
-            return text
-        return None
-
-    def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
-
-
-def _split(url: str) -> tuple[str, str] | None:
-    try:
-        parts = urlsplit(url)
-        return (parts.scheme, parts.hostname) if parts.hostname else None
-    except ValueError:
-        return None
-
-
-def is_local(host: str) -> bool:
-    """Whether this names the machine itself (RFC 6761 §6.3 for `localhost`)."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-class DatabaseUrl:
-    noun = "an address such as sqlite:///nurture.db"
-
-    def read(self, node: Node, at: Context) -> str | None:
-        found = word(node, at, self.noun)
-        if found is None:
-            return None
-        if found.text.startswith("postgres://"):
-            return found.text.replace("postgres://", "postgresql://", 1)
-        if found.text.startswith(("sqlite:///", "postgresql://")) and len(found.text) > len("sqlite:///"):
-            return found.text
-        hint = "write 'sqlite:///nurture.db' or 'postgresql://user@host/name'"
-        at.add(node, "N501", "'database' is neither SQLite nor PostgreSQL", hint)
-        return None
-
-    def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
-
-
-@dataclass(frozen=True)
-class _Port:
-    key: str
-    noun: str = "a port"
-
-    def read(self, node: Node, at: Context) -> int | None:
-        value = Number(self.noun, whole=True).read(node, at)
-        if value is not None and not 1 <= value <= 65535:
-            at.add(node, "N501", f"'{self.key}' is {value}; a port is 1 to 65535")
-            return None
-        return value if isinstance(value, int) else None
-
-    def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "integer", "minimum": 1, "maximum": 65535}
-
-
-class _Network:
-    noun = "an address or a network such as 10.0.0.0/8"
-
-    def read(self, node: Node, at: Context) -> str | None:
-        found = word(node, at, self.noun)
-        if found is None:
-            return None
-        try:
-            ipaddress.ip_network(found.text, strict=False)
-        except ValueError:
-            at.add(node, "N501", f"{said(node)} is not {self.noun}")
-            return None
-        return found.text
-
-    def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
-
-
-def _text_key(doc: str, *, required: bool = False) -> Key:
-    return Key(_Nullable(Text()), doc, required)
-
-
 def _retry(got: Got, at: Context) -> Retry:
     plain = Retry()
     first, longest = got.get("first", plain.first), got.get("longest", plain.longest)
@@ -245,11 +150,49 @@ def _retry(got: Got, at: Context) -> Retry:
 _RETRY = Record(
     "'retry'",
     {
-        "first": Key(_Later(Span()), "The first pause; 5m if not written."),
-        "longest": Key(_Later(Span()), "The longest pause; 4h if not written."),
-        "give_up": Key(_Later(Span()), "Given up after this time; 72h if not written."),
+        "first": Key(Later(Span()), "The first pause; 5m if not written."),
+        "longest": Key(Later(Span()), "The longest pause; 4h if not written."),
+        "give_up": Key(Later(Span()), "Given up after this time; 72h if not written."),
     },
     _retry,
+)
+_POLICIES = ("hold", "resend")
+_UNKNOWN = Record(
+    "'unknown'",
+    {
+        "marketing": Key(Later(Choice(_POLICIES)), "hold (if not written): a person decides; resend: it goes again."),
+        "service": Key(Later(Choice(_POLICIES)), "resend (if not written) or hold."),
+    },
+    lambda got, at: Unknown(got.get("marketing", "hold"), got.get("service", "resend")),
+)
+_PROVIDER = Record(
+    "a provider's limits",
+    {"rate": Key(Number("mails a second", 0.001), "At most so many mails a second.", required=True)},
+    lambda got, at: ProviderPace(got["rate"]) if got.whole("rate") else None,
+)
+
+
+def _warm_up(got: Got, at: Context) -> WarmUp | None:
+    if not got.whole("since"):
+        return None
+    plain = WarmUp(got["since"])
+    warm = WarmUp(
+        got["since"], got.get("first", plain.first), got.get("growth", plain.growth), got.get("most", plain.most)
+    )
+    if warm.most < warm.first:
+        at.findings.add(got.mark_of("most"), "N501", "'smtp.warm_up.most' is less than 'first'")
+    return warm
+
+
+_WARM_UP = Record(
+    "'warm_up'",
+    {
+        "since": Key(Day(), "The first day, such as 2026-11-23.", required=True),
+        "first": Key(Number("a count", 1, whole=True), "Mails a provider gets on it; 50 if not written."),
+        "growth": Key(Number("a factor", 1, 10), "So many times more each day; 1.4 if not written."),
+        "most": Key(Number("a count", 1, whole=True), "The limit ends with so many a day; 50,000 if not written."),
+    },
+    _warm_up,
 )
 _TLS = ("required", "implicit", "none")
 
@@ -276,16 +219,23 @@ def _nothing(node: Node) -> bool:
 _SMTP = Record(
     "'smtp'",
     {
-        "host": _text_key("The server that takes the mails."),
-        "port": Key(_Later(_Port("smtp.port")), "Its port; 587 if not written."),
-        "tls": Key(_Later(Choice(_TLS)), "required (STARTTLS, verified), implicit or none."),
-        "username": _text_key("Who signs in."),
-        "password": _text_key("Better '${NAME}' or '${file:PATH}' than written out."),
-        "connections": Key(_Later(Number("a count", 1, 200, whole=True)), "So many at once; 10 if not written."),
-        "allow_insecure": Key(_Later(Flag()), "Accepts 'tls: none' where it is refused otherwise."),
-        "ca_file": _text_key("A file with the server's own authority."),
-        "local_hostname": _text_key("What this machine calls itself."),
-        "rate": Key(_Later(Number("mails a second", 0.001)), "At most so many mails a second."),
+        "host": text_key("The server that takes the mails."),
+        "port": Key(Later(Port("smtp.port")), "Its port; 587 if not written."),
+        "tls": Key(Later(Choice(_TLS)), "required (STARTTLS, verified), implicit or none."),
+        "username": text_key("Who signs in."),
+        "password": text_key("Better '${NAME}' or '${file:PATH}' than written out."),
+        "connections": Key(Later(Number("a count", 1, 200, whole=True)), "So many at once; 10 if not written."),
+        "allow_insecure": Key(Later(Flag()), "Accepts 'tls: none' where it is refused otherwise."),
+        "ca_file": text_key("A file with the server's own authority."),
+        "local_hostname": text_key("What this machine calls itself."),
+        "mails_per_connection": Key(Later(Number("a count", 1, whole=True)), "500 if not written."),
+        "rate": Key(Later(Number("mails a second", 0.001)), "At most so many mails a second to one mailbox provider."),
+        "providers": Key(
+            MapOf(_PROVIDER, "'providers'", Text()), "Limits of one provider (google, yahoo…) or domain, by its name."
+        ),
+        "warm_up": Key(_WARM_UP, "Few mails a day at first, for a sender that providers do not know yet."),
+        "outcomes": text_key("A file with your own outcome rules, such as outcomes.toml; they come before ours."),
+        "unknown": Key(_UNKNOWN, "What becomes of a mail whose server hung up after its last dot."),
         "retry": Key(_RETRY, "When a mail that was put off is tried again."),
     },
     _smtp,
@@ -293,9 +243,9 @@ _SMTP = Record(
 _DKIM = Record(
     "'dkim'",
     {
-        "domain": _text_key("The domain that signs; the sender's or one above it.", required=True),
-        "selector": _text_key("SELECTOR._domainkey.DOMAIN holds the public key.", required=True),
-        "key": _text_key("The private key, as '${file:PATH}'.", required=True),
+        "domain": text_key("The domain that signs; the sender's or one above it.", required=True),
+        "selector": text_key("SELECTOR._domainkey.DOMAIN holds the public key.", required=True),
+        "key": text_key("The private key, as '${file:PATH}'.", required=True),
     },
     lambda got, at: Dkim(got.get("domain", ""), got.get("selector", ""), got.get("key", "")),
 )
@@ -312,20 +262,20 @@ def _imap(got: Got, at: Context) -> Imap:
 _IMAP = Record(
     "'imap'",
     {
-        "host": _text_key("The server that keeps the mailbox.", required=True),
-        "username": _text_key("Who signs in.", required=True),
-        "password": _text_key("Better '${NAME}' or '${file:PATH}' than written out.", required=True),
-        "port": Key(_Later(_Port("returns.imap.port")), "Its port; 993 if not written, 143 with 'tls: required'."),
-        "tls": Key(_Later(Choice(("implicit", "required", "none"))), "implicit, required (STARTTLS); both verified."),
-        "mailbox": _text_key("The folder that is read; INBOX if not written."),
-        "ca_file": _text_key("A file with the server's own authority."),
+        "host": text_key("The server that keeps the mailbox.", required=True),
+        "username": text_key("Who signs in.", required=True),
+        "password": text_key("Better '${NAME}' or '${file:PATH}' than written out.", required=True),
+        "port": Key(Later(Port("returns.imap.port")), "Its port; 993 if not written, 143 with 'tls: required'."),
+        "tls": Key(Later(Choice(("implicit", "required", "none"))), "implicit, required (STARTTLS); both verified."),
+        "mailbox": text_key("The folder that is read; INBOX if not written."),
+        "ca_file": text_key("A file with the server's own authority."),
     },
     _imap,
 )
 _RETURNS = Record(
     "'returns'",
     {
-        "maildir": _text_key("The Maildir that bounces, complaints and replies are delivered to."),
+        "maildir": text_key("The Maildir that bounces, complaints and replies are delivered to."),
         "imap": Key(_IMAP, "The mailbox they are delivered to, where that is at a server."),
     },
     lambda got, at: ReturnsOptions(**{key: value for key, value in got.values.items() if value is not None}),
@@ -360,9 +310,9 @@ def _privacy(got: Got, at: Context) -> Privacy:
 _PRIVACY = Record(
     "'privacy'",
     {
-        "controller": _text_key("Who answers for the data, with address."),
-        "contact": _text_key("Where people ask about their data."),
-        "notice_url": _text_key("The privacy notice."),
+        "controller": text_key("Who answers for the data, with address."),
+        "contact": text_key("Where people ask about their data."),
+        "notice_url": text_key("The privacy notice."),
         "recipients": Key(ListOf(Text(), bare=True), "Who else gets data of leads, each with its role."),
         "measures": Key(ListOf(Text(), bare=True), "How the data is protected, for the record of processing."),
         "retention": Key(MapOf(Span(long=True), "'retention'", Choice(KEPT)), "How long each kind is kept."),
@@ -370,18 +320,21 @@ _PRIVACY = Record(
     _privacy,
 )
 MACHINE: dict[str, Key] = {
-    "base_url": Key(_Later(_BaseUrl()), "Where unsubscribe links lead; https, or http for this machine itself."),
-    "database": Key(_Later(DatabaseUrl()), "sqlite:///nurture.db if not written, or postgresql://user@host/name."),
+    "base_url": Key(Later(BaseUrl()), "Where unsubscribe links lead; https, or http for this machine itself."),
+    "database": Key(Later(DatabaseUrl()), "sqlite:///nurture.db if not written, or postgresql://user@host/name."),
     "secrets": Key(ListOf(Text("a secret"), "a list of secrets", bare=True), "The first signs, all verify."),
-    "transport": Key(_Later(Choice(("smtp", "folder", "console"))), "smtp; or a folder or the console, for trying."),
-    "mail_folder": _text_key("Where 'transport: folder' writes the mails."),
+    "transport": Key(Later(Choice(("smtp", "folder", "console"))), "smtp; or a folder or the console, for trying."),
+    "mail_folder": text_key("Where 'transport: folder' writes the mails."),
     "smtp": Key(_SMTP, "The server that takes the mails."),
+    "allow_recipients": Key(
+        ListOf(Recipient(), bare=True), "A staging guard: mails go to these domains and addresses, and to nobody else."
+    ),
     "dkim": Key(ListOf(_DKIM, bare=True), "Signatures of our own, where the server does not sign."),
     "returns": Key(_RETURNS, "Where bounces, complaints and replies arrive."),
     "providers": Key(
         MapOf(Text("a secret"), "'providers'", Choice(PROVIDERS)), "What POST /hooks/NAME is verified with."
     ),
-    "trusted_proxies": Key(ListOf(_Network(), bare=True), "Whose X-Forwarded-For is believed."),
+    "trusted_proxies": Key(ListOf(Network(), bare=True), "Whose X-Forwarded-For is believed."),
     "limits": Key(_LIMITS, "What strangers may cause within an hour: forms, confirmation mails."),
     "privacy": Key(_PRIVACY, "Who answers for the data, and how long it is kept."),
 }

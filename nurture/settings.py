@@ -8,7 +8,7 @@ What sends or serves asks for `load_settings`, which puts in every `${NAME}` and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -20,7 +20,9 @@ from nurture.campaign.reading.kinds import Got
 from nurture.campaign.source import Findings, Node, Scalar, expand, placeholders, read_tree
 from nurture.campaign.source import Mapping as MappingNode
 from nurture.folder import Folder
-from nurture.options import MACHINE, DatabaseUrl, Dkim, Imap, Limits, Privacy, ReturnsOptions, Smtp
+from nurture.mail.outcome import RulesBroken, default_rules
+from nurture.option_kinds import DatabaseUrl
+from nurture.options import MACHINE, Dkim, Imap, Limits, Privacy, ReturnsOptions, Smtp
 
 MIN_SECRET = 16  # characters; shorter ones can be tried out
 
@@ -37,6 +39,8 @@ class Settings:
     transport: Literal["smtp", "folder", "console"] = "smtp"
     mail_folder: Path | None = None
     smtp: Smtp = field(default_factory=Smtp)
+    outcomes: str = ""  # the text of the project's own outcome rules
+    allow_recipients: tuple[str, ...] | None = None  # domains and addresses; None: everybody (trust R18)
     dkim: tuple[Dkim, ...] = field(default=(), repr=False)
     webhooks: dict[str, str] = field(default_factory=dict, repr=False)  # addresses by name; they may hold secrets
     maildir: Path | None = None  # where bounces, complaints and replies arrive: a folder …
@@ -55,7 +59,34 @@ def read_language(folder: Folder, environ: Mapping[str, str] | None = None) -> P
         names = [name for name, _ in placeholders(tree)]
         return _put_in(tree, {name: environ[name] for name in names if environ and name in environ})
 
-    return read_project(folder.config, folder.segments, MACHINE, prepare)
+    reading = read_project(folder.config, folder.segments, MACHINE, prepare)
+    if reading.got is None:
+        return reading
+    findings = Findings()
+    findings.learn(*folder.config)
+    _outcomes(reading.got, folder.root, findings)
+    return replace(reading, problems=[*reading.problems, *findings.problems])
+
+
+def _outcomes(got: Got, root: Path, findings: Findings) -> str:
+    """The project's own outcome rules; what keeps them from being read is a problem at its line (trust E15)."""
+    smtp: Smtp | None = got["smtp"]
+    if smtp is None or smtp.outcomes is None:
+        return ""
+    name, section = smtp.outcomes, got.nodes["smtp"]
+    try:
+        text = (root / name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        written = section.get("outcomes") if isinstance(section, MappingNode) else None
+        mark = section.mark if written is None else written.mark
+        findings.add(mark, "N511", f"the file '{name}' cannot be read", "it is looked for beside config.yaml")
+        return ""
+    try:
+        default_rules(text)
+    except RulesBroken as error:
+        findings.learn(name, text)
+        findings.add(Mark(name, error.line), "N506", error.message)
+    return text
 
 
 def load_settings(folder: Folder, environ: Mapping[str, str]) -> Settings:
@@ -74,9 +105,10 @@ def load_settings(folder: Folder, environ: Mapping[str, str]) -> Settings:
     findings = Findings()
     findings.learn(*folder.config)
     _require(reading.got, reading.project, findings)
+    outcomes = _outcomes(reading.got, folder.root, findings)
     if findings.found:
         raise ProjectProblems(findings.problems)
-    return _settings(folder.root, reading.project, reading.got, webhooks)
+    return replace(_settings(folder.root, reading.project, reading.got, webhooks), outcomes=outcomes)
 
 
 def _put_in(tree: Node, known: Mapping[str, str]) -> Node:
@@ -165,6 +197,7 @@ def _settings(root: Path, project: Project, got: Got, webhooks: dict[str, str]) 
         transport=got.get("transport", "smtp"),
         mail_folder=root / mail_folder if mail_folder else None,
         smtp=got.get("smtp", Smtp()),
+        allow_recipients=got["allow_recipients"],
         dkim=got.get("dkim", ()),
         webhooks=webhooks,
         maildir=root / returns.maildir if returns.maildir else None,

@@ -131,8 +131,14 @@ class Webhook(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Alerts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`blast`: leads that may enter at one deploy, and mails of one campaign in an hour, before somebody is asked;
+    `per_hour`: campaigns' mails in an hour over all of them, None without limit; `growth`: how much larger a change may
+    make a campaign's audience, 0.5 is half as large again."""
+
     blast: int = 10_000
     fallback: str | None = None
+    per_hour: int | None = None
+    growth: float = 0.5
 
 
 class Sender(msgspec.Struct, frozen=True, omit_defaults=True):

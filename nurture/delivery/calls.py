@@ -130,7 +130,7 @@ class Calls:
     def _again(self, m: Claimed, error: CallFailed) -> Result:
         now = self.dispatch.clock.now()
         longest = PATIENT if m.kind == ERASURE else LONGEST
-        due = now + next_attempt(m.attempts + 1, FIRST, longest, self.dispatch.dice.between)
+        due = now + next_attempt(m.attempts + 1, FIRST, longest, self.dispatch.judge.dice.between)
         if m.kind == ERASURE:  # owed until it is taken, whatever the other side says (trust C28)
             return Result(m.id, m.fence, "pending", now, error.message, due=due)
         if error.again and (m.expires_at is None or due < m.expires_at):

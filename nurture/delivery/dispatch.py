@@ -8,29 +8,31 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from nurture.clock import Clock, Dice, Stopwatch, machine_now
+from nurture.clock import Clock, Stopwatch, machine_now
 from nurture.delivery.dkim import Signer
 from nurture.delivery.journal import Journal
-from nurture.delivery.pacing import Cut, Lanes
+from nurture.delivery.judging import Judge, Judged
+from nurture.delivery.pacing import Lanes
 from nurture.delivery.press import Press, Printed, Spoiled
 from nurture.delivery.transport import Dropped, Mail, Refused, Returned, Sent, Transport, Withdrawn
 from nurture.delivery.transport import Result as WireResult
-from nurture.engine import bounces, outcomes
-from nurture.engine.gate import pass_gate
+from nurture.engine import bounces, outcomes, ways
+from nurture.engine.gate import Outside, pass_gate
 from nurture.engine.live import Live, load_live
 from nurture.engine.turn import Turn
 from nurture.errors import LostRace, StoreUnavailable
 from nurture.lead.keyring import Keyring
 from nurture.mail.builtin import builtin_mails
 from nurture.mail.links import Links
-from nurture.mail.outcome import Move, Outcome, Phase, Route, Rules, classify, next_attempt
-from nurture.store import letters, outbox, tracking, versions
+from nurture.mail.warming import WarmUp
+from nurture.store import closures, letters, outbox, tracking, versions
+from nurture.store.closures import DESTINATION, SERVER, Closure, Way
 from nurture.store.database import Database, Transaction
 from nurture.store.outbox import Claimed, Launch, Result
 
@@ -40,39 +42,37 @@ LEASE = timedelta(minutes=2)  # machine time; renewed while the batch is under w
 BATCH = 1_000
 FLUSH = 0.05  # seconds outcomes are gathered before they are written
 RENEW = 30.0  # seconds between renewals of a batch's leases
+LEAST_ROOM = 64 * 1024 * 1024
 AGAIN = 0.5  # seconds until outcomes are written once more, where the database could not take them
-
-
-@dataclass(frozen=True)
-class Retry:
-    """When an attempt that failed for now is made again (trust E16)."""
-
-    first: timedelta = timedelta(minutes=5)
-    longest: timedelta = timedelta(hours=4)
-    give_up: timedelta = timedelta(hours=72)
 
 
 @dataclass
 class Dispatch:
-    """One worker's way out. `allowed` may keep recipients back (a staging guard)."""
+    """One worker's way out. `allowed` is the staging guard: mails go to no other addresses (trust R18). With fewer than
+    `least_room` bytes free on a SQLite file's disk nothing is sent any more: what comes in needs them (trust R7)."""
 
     database: Database
     keyring: Keyring
     links: Links
     transport: Transport
     clock: Clock
-    rules: Rules
+    judge: Judge
     worker: str
-    lanes: Lanes
-    retry: Retry = field(default_factory=Retry)
-    dice: Dice = field(default_factory=Dice)
+    allowed: Callable[[str], bool] | None = None
+    warm_up: WarmUp | None = None
+    least_room: int = LEAST_ROOM
     crash: Callable[[str], None] = lambda _point: None  # named points at which tests kill the process
     journal: Journal | None = None
     signer: Signer = field(default_factory=Signer)
     live: Live | None = None
     press: Press | None = None
+    _full: bool = False
     _watch: Stopwatch = field(default_factory=Stopwatch)
     _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def lanes(self) -> Lanes:
+        return self.judge.lanes
 
     async def run(self, lane: str | None = None, limit: int = BATCH) -> int:
         """Send what is pending now, once; how many messages were taken up."""
@@ -95,9 +95,17 @@ class Dispatch:
         press = self.present()
         if press is None or (press.live.paused and not press.live.pause_spares_service):
             return None
+        if not self._has_room():
+            return None
         live = press.live
-        shut = self.lanes.shut(at)
-        if lane in shut:
+        with self.database.read() as tx:
+            closed = closures.standing(tx)
+        limit = self._room_of_server(closed, limit)
+        shut = [
+            *self.lanes.shut(at),
+            *(c.name for c in closed.values() if c.scope == DESTINATION and c.shut(machine_now())),
+        ]
+        if lane in shut or not limit:
             return None
         standing = sorted(name for name, c in live.campaigns.items() if c.stands)
         with self.database.write() as tx:
@@ -121,10 +129,23 @@ class Dispatch:
         self.crash("claimed")
         return self._print(live, claimed, needed, now)
 
+    def _has_room(self) -> bool:
+        room = self.database.room()
+        full = room is not None and room < self.least_room
+        if full != self._full:
+            self._full = full
+            log.error("sending.stopped_for_room", free_mb=(room or 0) >> 20) if full else log.info("sending.goes_on")
+        return not full
+
+    def _room_of_server(self, closed: Mapping[Way, Closure], limit: int) -> int:
+        """How many mails this server may be tried with: none while it is closed, one when that is over."""
+        closure = closed.get((SERVER, self.judge.server))
+        return limit if closure is None else 0 if closure.shut(machine_now()) else 1
+
     def present(self) -> Press | None:
         """The press of what is live now; None before the first deploy."""
         with self.database.read() as tx:
-            self.live = load_live(tx, self.keyring, self.live)
+            self.live = load_live(tx, self.keyring, self.live, self.allowed)
         if self.live is None:
             return None
         if self.press is None or self.press.live is not self.live:
@@ -157,7 +178,7 @@ class Dispatch:
 
     def _print(self, live: Live, claimed: Sequence[Claimed], needed: letters.Letters, now: datetime) -> Batch:
         assert self.press is not None
-        batch = Batch(live, {m.id: m for m in claimed})
+        batch = Batch(live, {m.id: m for m in claimed}, Outside(self.judge.server, self.warm_up))
         machine = machine_now()
         for m in claimed:
             printed = self.press.print(m, needed, now, machine)
@@ -170,33 +191,31 @@ class Dispatch:
     def gate(self, batch: Batch, ids: Collection[int]) -> set[int]:
         """The wire gate for these messages of a batch, in its own transaction."""
         machine = machine_now()
-        launches = {
-            i: Launch(
-                i,
-                batch.claimed[i].fence,
-                batch.printed[i].mail_id,
-                batch.printed[i].dated,
-                batch.printed[i].sha256,
-                batch.printed[i].mail.data if batch.claimed[i].service else None,
-            )
-            for i in ids
-        }
+        launches = {i: self._launch(batch, i) for i in ids}
         pages = {i: batch.printed[i].pages for i in ids}
         with self.database.write() as tx:
             self.crash("gate")
             tracking.keep_links(tx, pages)
-            allowed = pass_gate(
-                Turn(tx, batch.live), [batch.claimed[i] for i in ids], launches, self.worker, self.clock.now(), machine
-            )
+            claimed = [batch.claimed[i] for i in ids]
+            turn = Turn(tx, batch.live)
+            allowed = pass_gate(turn, claimed, launches, self.worker, self.clock.now(), machine, batch.outside)
         self.crash("gated")
         return allowed
+
+    def _launch(self, batch: Batch, message: int) -> Launch:
+        m, p = batch.claimed[message], batch.printed[message]
+        kept = p.mail.data if self.judge.resends(m) else None
+        domain = p.mail.recipient.rpartition("@")[2].lower()
+        return Launch(message, m.fence, p.mail_id, p.dated, p.sha256, kept, p.sender, domain)
 
     def write(self, batch: Batch, results: Sequence[WireResult]) -> None:
         """Write what came of these, with what follows from it."""
         now = self.clock.now()
         settled: list[Result] = []
         returned: list[tuple[int, int]] = []
-        judged: list[tuple[Claimed, Outcome, Result]] = []
+        judged: list[tuple[Claimed, Judged]] = []
+        passed: list[int] = []
+        at = self._watch.seconds()
         for result in results:
             m = batch.claimed[result.id]
             match result:
@@ -207,17 +226,21 @@ class Dispatch:
                 case Sent(reply=reply):
                     told = Result(m.id, m.fence, "sent", now, phase=reply.phase, code=reply.code, text=reply.text[:500])
                     settled.append(told)
-                    self.lanes.named(m.lane, self._watch.seconds()).answered()
+                    passed.append(m.id)
+                    self.lanes.named(m.lane, at).answered()
                 case Refused() | Dropped():
-                    outcome, told = self._judge(m, result, now)
-                    settled.append(told)
-                    judged.append((m, outcome, told))
+                    found = self.judge.judge(m, self._launch(batch, m.id), result, now, at)
+                    settled.append(found.result)
+                    judged.append((m, found))
         with self.database.write() as tx:
             self.crash("settling")
             turn = Turn(tx, batch.live)
             outbox.give_back(tx, returned)
             outcomes.settle(turn, batch.claimed, settled)
-            bounces.note(turn, [(m, o, r) for m, o, r in judged if o.suppress_after], self.keyring, now)
+            self._note_ways(turn, batch, judged, passed, now)
+            bounces.note(
+                turn, [(m, j.outcome, j.result) for m, j in judged if j.outcome.suppress_after], self.keyring, now
+            )
             turn.flush()
         self.crash("settled")
         if settled:
@@ -226,66 +249,13 @@ class Dispatch:
                 counts[r.state] += 1
             log.info("messages.settled", **counts)
 
-    def _judge(self, m: Claimed, result: Refused | Dropped, now: datetime) -> tuple[Outcome, Result]:
-        reply = result.reply
-        phase = Phase.DOT if isinstance(result, Dropped) and result.dot_written else reply.phase
-        if isinstance(result, Dropped) and not result.dot_written and phase == Phase.DOT:
-            phase = Phase.BODY  # the dot was never handed to the socket: as if the server had said 451 (RFC 5321 §3.8)
-        outcome = classify(phase, reply.code, reply.enhanced, reply.text, self.rules)
-        self._pace(m, outcome)
-        told = Result(
-            m.id,
-            m.fence,
-            "failed",
-            now,
-            phase=str(phase),
-            code=reply.code,
-            enhanced=reply.enhanced,
-            text=reply.text[:500],
-            outcome=str(outcome.kind),
-            reason=(f"{reply.code} {reply.text}" if reply.code else f"no answer: {reply.text}").strip(": ")[:300],
-        )
-        return outcome, self._follow(m, outcome, told, now)
-
-    def _follow(self, m: Claimed, outcome: Outcome, told: Result, now: datetime) -> Result:
-        """What becomes of the message."""
-        if outcome.message is Move.UNKNOWN and m.service:
-            # Service mail is owed: the same bytes under the same Message-ID go again (trust E18).
-            return self._again(m, outcome, told, now)
-        match outcome.message:
-            case Move.DONE:
-                return replace(told, state="sent")
-            case Move.UNKNOWN:
-                return replace(told, state="unknown")
-            case Move.RETRY | Move.HOLD:
-                return self._again(m, outcome, told, now)
-            case _:
-                return told
-
-    def _again(self, m: Claimed, outcome: Outcome, told: Result, now: datetime) -> Result:
-        wait = next_attempt(m.attempts + 1, self.retry.first, self.retry.longest, self.dice.between)
-        due = now + max(wait, outcome.retry_after or timedelta(0))
-        if due - m.released_at > self.retry.give_up:
-            return replace(told, reason=f"gave up: {told.reason}")
-        return replace(told, state="pending", due=due)
-
-    def _pace(self, m: Claimed, outcome: Outcome) -> None:
-        at = self._watch.seconds()
-        lane = self.lanes.named(m.lane, at)
-        match outcome.route:
-            case Route.SLOW:
-                rate = None if outcome.rate is None else outcome.rate / 60
-                if lane.throttled(Cut(rate, outcome.pause.total_seconds() or 1800.0), at):
-                    log.warning("lane.slowed", lane=m.lane, rule=outcome.rule)
-            case Route.SUSPEND | Route.PAUSE_DESTINATION:
-                lane.throttled(Cut(None, hold=outcome.pause.total_seconds() or 1800.0), at)
-                log.warning("lane.suspended", lane=m.lane, rule=outcome.rule)
-            case Route.BACKOFF | Route.STOP | Route.PAUSE_SENDER:
-                lane.unreachable(at)
-                if outcome.alert:
-                    log.error("route.closed", lane=m.lane, rule=outcome.rule)
-            case _:
-                lane.answered()
+    def _note_ways(
+        self, turn: Turn, batch: Batch, judged: Sequence[tuple[Claimed, Judged]], passed: Sequence[int], now: datetime
+    ) -> None:
+        """Ways that close, and those that a mail has passed."""
+        ways.close(turn, [j.strike for _, j in judged if j.strike is not None], now, machine_now())
+        launches = {i: self._launch(batch, i) for i in passed} if batch.outside.standing else {}
+        ways.passed(turn, batch.claimed, launches, batch.outside, machine_now())
 
     def spoil(self, batch: Batch, spoiled: Sequence[Spoiled]) -> None:
         """Messages that could not be printed: failed; enrollments stand aside where a template is at fault."""
@@ -314,6 +284,7 @@ class Batch:
 
     live: Live
     claimed: dict[int, Claimed]
+    outside: Outside
     printed: dict[int, Printed] = field(default_factory=dict)
     spoiled: list[Spoiled] = field(default_factory=list)
 

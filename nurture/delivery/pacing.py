@@ -228,8 +228,3 @@ class Lanes:
     def slowed(self, at: float) -> list[Lane]:
         """Lanes that are closed or below their pace, for health and metrics."""
         return [lane for lane in self._lanes.values() if lane.suspended(at) or lane.rate(at) != lane.pace.rate]
-
-
-def warm_up(day: int, first: int, growth: float = 1.4) -> int:
-    """Mails allowed on the day of a new sender's life (0 = the first): `first`, then `growth` times more each day."""
-    return int(first * growth ** min(day, 100))

@@ -45,6 +45,7 @@ class Printed:
     dated: datetime
     sha256: str
     pages: tuple[str, ...] = ()  # where its counted links lead
+    sender: str = ""  # the From address
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ class Press:
         return_path = f"{self.links.verp(m.id)}@{self._domain}"
         mail_id, dated = m.mail_id or return_path[2:], m.dated or machine_now
         if m.body is not None:  # an outcome that was never known is asked again with the same bytes (trust E18)
-            return Printed(Mail(m.id, return_path, checked, m.body), mail_id, dated, digest(m.body))
+            mail = Mail(m.id, return_path, checked, m.body)
+            return Printed(mail, mail_id, dated, digest(m.body), sender=self.live.project.sender.email.lower())
         template = self._templates.get((m.template or "", m.template_hash or ""))
         if template is None:
             return Spoiled(m.id, f"there is no template '{m.template}'", True)
@@ -123,7 +125,8 @@ class Press:
             return Spoiled(m.id, error.message, False)
         except NurtureError as error:
             return Spoiled(m.id, error.message, True)
-        return Printed(Mail(m.id, return_path, checked, data), mail_id, dated, digest(data), pages)
+        sender = head.letterhead.sender.address.lower()
+        return Printed(Mail(m.id, return_path, checked, data), mail_id, dated, digest(data), pages, sender)
 
     def say(self, m: Claimed, letters: Letters, source: str, now: datetime) -> str:
         """A short text of a campaign, such as a value in a webhook's body, with the same names as its mails. Raises

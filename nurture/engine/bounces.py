@@ -8,8 +8,9 @@ from datetime import datetime
 from nurture.engine.turn import Turn
 from nurture.lead.keyring import Keyring
 from nurture.lead.permission import ALL
-from nurture.mail.outcome import Outcome
-from nurture.store import bounced, suppressions
+from nurture.mail.outcome import Kind, Outcome
+from nurture.store import bounced, closures, suppressions
+from nurture.store.closures import domain_of
 from nurture.store.outbox import Claimed, Result
 
 
@@ -20,6 +21,7 @@ def note(turn: Turn, refused: Sequence[tuple[Claimed, Outcome, Result]], keyring
         return
     turn.load(m.lead for m, _, _ in mine if m.lead is not None)
     bounced.mark(turn.tx, {m.id: str(o.kind) for m, o, _ in mine}, now)
+    closed = closures.standing(turn.tx) if any(o.kind is Kind.DOMAIN for _, o, _ in mine) else {}
     dead = []
     for m, o, _ in mine:
         assert m.lead is not None
@@ -28,8 +30,10 @@ def note(turn: Turn, refused: Sequence[tuple[Claimed, Outcome, Result]], keyring
             continue
         turn.emit(m.lead, "mail.bounced", now, {"mail": m.template, "step": m.step, "message": m.id, "kind": o.kind})
         enough = o.suppress_after <= 1
-        if not enough:
-            enough = bounced.count(turn.tx, m.lead, now - o.suppress_within) >= o.suppress_after
+        if o.kind is Kind.DOMAIN:  # not this address, but everybody's at that domain (trust E15)
+            enough = domain_of(lead.email) in closed
+        elif not enough:
+            enough = bounced.count(turn.tx, m.lead, str(o.kind), now - o.suppress_within) >= o.suppress_after
         if enough:
             dead.append((keyring.address_hash(lead.email), ALL, f"bounce: {o.rule}"))
     suppressions.suppress(turn.tx, dead, now)

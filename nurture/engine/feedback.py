@@ -13,7 +13,8 @@ from typing import Literal
 
 import structlog
 
-from nurture.engine import consent
+from nurture.clock import machine_now
+from nurture.engine import consent, ways
 from nurture.engine.turn import Turn
 from nurture.lead.address import canonical_address
 from nurture.lead.consent import ALL_MARKETING, Declaration, Proof
@@ -21,9 +22,10 @@ from nurture.lead.keyring import Keyring
 from nurture.lead.permission import ALL, MARKETING
 from nurture.mail.links import Links
 from nurture.mail.outcome import Kind as Class
-from nurture.mail.outcome import Phase, Rules, classify
+from nurture.mail.outcome import Move, Outcome, Phase, Rules, classify
 from nurture.mail.report import Kind, Notice
-from nurture.store import bounced, returned, suppressions
+from nurture.store import bounced, closures, returned, suppressions
+from nurture.store.closures import Strike, domain_of
 from nurture.store.outbox import CONFIRM, MAIL
 from nurture.store.returned import SentMail
 
@@ -93,14 +95,15 @@ class Feedback:
         such reply within the time its class says."""
         if mail.sent_at is not None and now - mail.sent_at > BOUNCES_WITHIN:
             return "late"
-        kind, after, within = self._class(notice)
+        outcome = self._class(notice)
+        kind = outcome.kind
         if not returned.mark_once(turn.tx, mail.id, "bounced", now, bounce=str(kind)):
             return "repeated"
         returned.settle_unknown(turn.tx, mail.id)
         turn.emit(lead, "mail.bounced", now, {**_said(mail), "kind": str(kind)})
         email = turn.leads[lead].email
         known = email is not None and _about(email, notice)
-        if known and after and (after == 1 or bounced.count(turn.tx, lead, now - within) >= after):
+        if known and self._enough(turn, lead, email or "", outcome, notice, now):
             why = _plain(notice.status) or notice.code or kind
             row = (self.keyring.address_hash(email or ""), ALL, f"bounce: {why}")
             suppressions.suppress(turn.tx, [row], now)
@@ -139,17 +142,27 @@ class Feedback:
 
     # --- judging ---
 
-    def _class(self, notice: Notice) -> tuple[Class, int, timedelta]:
-        """(class, bounces that close the address, within that time). Codes count more than a provider's word, and prose
-        is never more than soft (trust E15, E23)."""
+    def _enough(self, turn: Turn, lead: int, email: str, o: Outcome, notice: Notice, now: datetime) -> bool:
+        """Whether mail to this address ends: after so many such reports about it or, where its domain cannot be
+        reached, about everybody there."""
+        if o.kind is Class.DOMAIN:
+            strike = Strike(domain_of(email), o.rule, _plain(notice.status), o.pause_after, o.pause_within, o.pause)
+            ways.close(turn, [strike], now, machine_now())
+            return strike.way in closures.standing(turn.tx)
+        count, since = o.suppress_after, now - o.suppress_within
+        return count == 1 or (count > 1 and bounced.count(turn.tx, lead, str(o.kind), since) >= count)
+
+    def _class(self, notice: Notice) -> Outcome:
+        """What the report means. Codes count more than a provider's word, and prose is never more than soft (trust E15,
+        E23)."""
+        soft = Outcome(kind=Class.SOFT, rule="", message=Move.FAIL)
         if not notice.standard or notice.kind is Kind.REJECTED:
-            return Class.SOFT, 0, timedelta(0)
+            return soft
         telling = bool(notice.status) and not notice.status.endswith(".0.0")
         code = notice.code or ({"4": 450, "5": 550}.get(notice.status[:1]) if telling else None)
         if code is None or code < 400:
-            return (Class.HARD, 1, timedelta(0)) if notice.hard else (Class.SOFT, 0, timedelta(0))
-        found = classify(Phase.RCPT, code, notice.status if telling else None, notice.text, self.rules)
-        return found.kind, found.suppress_after, found.suppress_within
+            return Outcome(kind=Class.HARD, rule="", message=Move.FAIL, suppress_after=1) if notice.hard else soft
+        return classify(Phase.RCPT, code, notice.status if telling else None, notice.text, self.rules)
 
     def _leave(self, turn: Turn, lead: int, method: str, evidence: dict[str, object], now: datetime) -> bool:
         said = Declaration(

@@ -1,36 +1,47 @@
 """The wire gate: asked in the transaction just before MAIL FROM (campaigns.md §6).
 
 Goal and exit, consent, suppression, jurisdiction again: these cancel. The window again: a retry at night waits for the
-morning. Nothing else is asked, and what may go has its attempt row when this commits (trust R1, R3).
+morning. Then what is not about the lead: an address outside the allow-list cancels (trust R18), a closed way and a
+limit make it wait (trust E15, E17, R19). What may go has its attempt row when this commits
+(trust R1, R3).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 
 from nurture.campaign.window import Window
+from nurture.engine.barred import Held, barred
+from nurture.engine.limits import keep_back
 from nurture.engine.turn import Turn
 from nurture.journey.reads import ends
 from nurture.journey.timing import next_open
 from nurture.lead.permission import judge_confirmation, judge_service
-from nurture.store import consents, enrollments, outbox
+from nurture.mail.warming import WarmUp
+from nurture.store import closures, consents, enrollments, outbox
+from nurture.store.closures import Closure, Way
 from nurture.store.conditions import Row
 from nurture.store.outbox import CONFIRM, MAIL, RIGHT, Claimed, Launch
 from nurture.store.permissions import permit
 
+TEST_MODE = "test mode"  # as the release gate calls it (campaigns.md §6)
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A message that may not go: `until` None cancels it, else it is pending again until then."""
 
-    message: Claimed
-    reason: str
-    until: datetime | None = None
+@dataclass
+class Outside:
+    """What the wire gate asks about the world and not about the lead. `server` names the mail server's settings;
+    `launched` are messages that have passed the gate before, while they waited for a connection; `standing` is told
+    which ways were closed when it was asked last."""
+
+    server: str = ""
+    warm_up: WarmUp | None = None
+    launched: set[int] = field(default_factory=set)
+    standing: dict[Way, Closure] = field(default_factory=dict)
 
 
 def pass_gate(
@@ -40,12 +51,15 @@ def pass_gate(
     worker: str,
     now: datetime,
     machine: datetime,
+    outside: Outside | None = None,
 ) -> set[int]:
     """The ids that may go on the wire now, each with its attempt row; the others are cancelled or held."""
     held = _refused(turn, claimed, now)
     stopped = {h.message.id for h in held}  # among them those of leads that are gone: nothing more is known of them
     rest = [m for m in claimed if m.id not in stopped]
     held += [*_ended(turn, rest, now), *_closed(turn, rest, now)]
+    if outside is not None:
+        held = _outside(turn, claimed, launches, outside, held, now, machine)
     stopped = {h.message.id for h in held}
     outbox.hold(turn.tx, [(h.message.id, h.message.fence, h.until, h.reason) for h in held])
     for h in held:
@@ -68,10 +82,32 @@ def pass_gate(
     return outbox.launch(turn.tx, going, worker, machine)
 
 
+def _outside(
+    turn: Turn,
+    claimed: Sequence[Claimed],
+    launches: Mapping[int, Launch],
+    outside: Outside,
+    held: list[Held],
+    now: datetime,
+    machine: datetime,
+) -> list[Held]:
+    """With what the world holds back of the rest; where nothing does, it counts as leaving."""
+    stopped = {h.message.id for h in held}
+    rest = [m for m in claimed if m.id not in stopped]
+    outside.standing = closures.standing(turn.tx)
+    held += barred(turn.tx, rest, launches, outside.server, outside.standing, now, machine)
+    stopped = {h.message.id for h in held}
+    fresh = [m for m in rest if m.id not in stopped and m.id not in outside.launched]
+    held += keep_back(turn, fresh, outside.warm_up, now, machine)
+    outside.launched |= {m.id for m in fresh} - {h.message.id for h in held}
+    return held
+
+
 def _refused(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held]:
     to_leads = [m for m in claimed if m.lead is not None and m.kind in (MAIL, CONFIRM, RIGHT)]
+    notices = [m for m in claimed if m.recipient is not None]
+    found = [Held(m, TEST_MODE) for m in notices if not turn.live.reaches(m.recipient)]
     people = consents.people(turn.tx, [m.lead for m in to_leads if m.lead is not None]) if to_leads else {}
-    found = []
     for m in to_leads:
         person = people.get(m.lead or 0)
         if person is None:
@@ -87,6 +123,8 @@ def _refused(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held
         else:
             may = permit(turn.live.project, person, topics, now)
             verdict = may.service if m.service or not topics else may.topics[topics[0]]
+        if verdict == "ok" and m.recipient is None and not turn.live.reaches(person.email):
+            verdict = TEST_MODE
         if verdict != "ok":
             found.append(Held(m, verdict))
     return found

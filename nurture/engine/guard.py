@@ -13,16 +13,14 @@ from datetime import datetime, timedelta
 import structlog
 
 from nurture.engine import deploy
+from nurture.engine.alerting import PAUSED, tell
 from nurture.engine.live import Live
-from nurture.mail.provider import provider_of
-from nurture.store import outbox, returned, versions
+from nurture.store import returned, versions
 from nurture.store.database import Database, Transaction
 from nurture.store.events import EventKey, accept_keys
 from nurture.store.returned import Tally
 
 log = structlog.get_logger()
-
-TEMPLATE = "guard/paused"
 
 
 @dataclass(frozen=True)
@@ -82,28 +80,8 @@ def _act(tx: Transaction, live: Live, found: Sequence[Finding], now: datetime) -
     for f in found:
         if f.pause:
             deploy.pause(tx, f.campaign, now)
-            versions.note_guarded(tx, f.campaign, now)
+            versions.note_guarded(tx, f.campaign, f.text, now)
             log.error("campaign.paused_by_guard", campaign=f.campaign, why=f.text)
-            _tell(tx, live, f, now)
+            tell(tx, live.project, PAUSED, f"'{f.campaign}' is paused: {f.text}", now)
         elif f"{f.campaign}:{now:%Y-%m-%d}" in told:
             log.warning("campaign.complaints", campaign=f.campaign, why=f.text)
-
-
-def _tell(tx: Transaction, live: Live, finding: Finding, now: datetime) -> None:
-    """A mail to whom the project names for alerts. It belongs to no campaign, since a paused one's mails wait."""
-    to = live.project.alerts.fallback
-    if to is None:
-        return
-    row = {
-        "lead_id": None,
-        "shard": 0,
-        "kind": outbox.NOTICE,
-        "template": TEMPLATE,
-        "service": True,
-        "recipient": to,
-        "options": {"subject": f"'{finding.campaign}' is paused: {finding.text}"},
-        "lane": provider_of(to),
-        "due": now,
-        "released_at": now,
-    }
-    outbox.insert(tx, [row])

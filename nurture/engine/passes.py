@@ -29,17 +29,19 @@ ATTEMPTS = 5  # of a transaction that another one overtook
 
 @dataclass
 class Passes:
-    """The passes of one worker. `live` is kept until a deploy makes another."""
+    """The passes of one worker. `live` is kept until a deploy makes another; `allowed` is the staging guard's (trust
+    R18)."""
 
     database: Database
     keyring: Keyring
+    allowed: Callable[[str], bool] | None = None
     live: Live | None = None
     stopping: Callable[[], bool] = field(default=lambda: False)
 
     def run(self, now: datetime, shards: Sequence[int] | None = None) -> int:
         """Everything that is due in these shards (None: all) at `now`; how many items were played."""
         with self.database.read() as tx:
-            self.live = live = load_live(tx, self.keyring, self.live)
+            self.live = live = load_live(tx, self.keyring, self.live, self.allowed)
         if live is None:
             return 0
         played, ran = 0, Pass()

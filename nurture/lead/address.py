@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 
 import idna
 import msgspec
@@ -74,6 +75,12 @@ def canonical_address(text: str) -> str:
         return f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}"
     except idna.IDNAError:
         return text
+
+
+def is_among(address: str, names: Collection[str]) -> bool:
+    """Whether the address, or its domain, is one of these lower-case names."""
+    address = canonical_address(address)
+    return address in names or address.rpartition("@")[2] in names
 
 
 def _reserved(local: str, domain: str) -> str | AddressRefused:

@@ -76,6 +76,7 @@ class Route(StrEnum):
     SLOW = "slow"
     SUSPEND = "suspend"
     PAUSE_DESTINATION = "pause_destination"
+    PAUSE_DOMAIN = "pause_domain"
     PAUSE_SENDER = "pause_sender"
     STOP = "stop"
 
@@ -84,7 +85,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What an answer means. `rule` names the rule that decided, for `nurture why`.
 
     `suppress_after` answers of this kind within `suppress_within` end mail to the address: 0 is never, 1 at once.
-    `rate` is mails a minute; `pause` is how long rate or suspension hold; `retry_after` is what the server asked for.
+    `rate` is mails a minute; `pause` is how long rate, suspension or a pause hold; a pause of a destination, a domain,
+    a sender or a server begins after `pause_after` such answers within `pause_within`. `retry_after` is what the server
+    asked for.
     """
 
     kind: Kind
@@ -93,6 +96,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     route: Route = Route.GO_ON
     rate: int | None = None
     pause: timedelta = timedelta(0)
+    pause_after: int = 1
+    pause_within: timedelta = timedelta(hours=1)
     suppress_after: int = 0
     suppress_within: timedelta = timedelta(days=30)
     alert: bool = False
@@ -127,7 +132,12 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 _DURATION = re.compile(r"(\d+)([smhd])")
 _LONGEST_TEXT = 4096  # some servers answer with a page; the beginning tells
 _RULE_KEYS = {"name", "phase", "code", "enhanced", "text", "class"}
-_EFFECT_KEYS = {"message", "route", "rate", "pause", "suppress_after", "suppress_within", "alert"}
+_EFFECT_KEYS = {
+    *("message", "route", "rate", "pause", "pause_after", "pause_within"),
+    *("suppress_after", "suppress_within", "alert"),
+}
+_TABLES = re.compile(r"^\s*\[\[\s*rule\s*\]\]", re.MULTILINE)
+_TOML_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 def classify(phase: Phase | str, code: int | None, enhanced: str | None, text: str, rules: Rules) -> Outcome:
@@ -169,45 +179,89 @@ def next_attempt(
     return min(doubled * jitter(0.75, 1.25), longest)
 
 
+class RulesBroken(UserError):
+    """Outcome rules that cannot be read; `line` is where in the text, from 1."""
+
+    def __init__(self, message: str, line: int = 1) -> None:
+        super().__init__(message)
+        self.line = line
+
+
 def parse_rules(text: str, *, classes_of: str | None = None) -> Rules:
     """Rules from TOML. `classes_of` is the text that says what classes do, where `text` (a project's) does not.
 
-    Raises UserError naming the rule that cannot be read.
+    Raises RulesBroken naming the first rule that cannot be read, and its line.
     """
     table = _toml(text)
-    classes = (_toml(classes_of).get("class", {}) if classes_of else {}) | table.get("class", {})
-    for name in classes:
+    for name in table:
+        if name not in ("rule", "class"):
+            raise RulesBroken(f"unknown table '{name}'; there are [[rule]] and [class.NAME]", _line_of(text, name))
+    theirs, own = _toml(classes_of).get("class", {}) if classes_of else {}, table.get("class", {})
+    for name, effects in own.items():
+        line = _line_of(text, f"class.{name}")
         if name not in set(Kind):
-            raise UserError(f"outcome class '{name}' is not known")
-    return tuple(_rule(raw, classes) for raw in table.get("rule", []))
+            raise RulesBroken(f"outcome class '{name}' is not known; there are: {', '.join(Kind)}", line)
+        if unknown := set(effects) - _EFFECT_KEYS:
+            raise RulesBroken(f"outcome class '{name}': unknown key '{min(unknown)}'", line)
+    classes = {name: {**theirs.get(name, {}), **own.get(name, {})} for name in {**theirs, **own}}
+    lines = [text.count("\n", 0, found.end()) + 1 for found in _TABLES.finditer(text)]
+    raw_rules = table.get("rule", [])
+    return tuple(_rule(raw, classes, lines[n] if n < len(lines) else 1) for n, raw in enumerate(raw_rules))
 
 
 def default_rules(overrides: str = "") -> Rules:
-    """The rules that come with nurture, after the project's own (TOML with `[[rule]]`)."""
+    """The rules that come with nurture, after the project's own (TOML with `[[rule]]`, and `[class.NAME]` for what a
+    class does). Raises RulesBroken for the project's."""
     ours = resources.files("nurture.mail").joinpath("outcomes.toml").read_text("utf-8")
-    return parse_rules(overrides, classes_of=ours) + parse_rules(ours)
+    own = tomllib.loads(overrides).get("class", {}) if _readable(overrides) else {}
+    return parse_rules(overrides, classes_of=ours) + _with_classes(ours, own)
+
+
+def _readable(text: str) -> bool:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
+
+
+def _with_classes(text: str, own: Mapping[str, Mapping[str, Any]]) -> Rules:
+    """Our rules, with what the project says that a class does."""
+    table = _toml(text)
+    classes = {name: {**effects, **own.get(name, {})} for name, effects in table["class"].items()}
+    return tuple(_rule(raw, classes, 1) for raw in table["rule"])
+
+
+def _line_of(text: str, name: str) -> int:
+    found = re.search(rf"^\s*\[+\s*{re.escape(name)}\b|^\s*{re.escape(name)}\s*=", text, re.MULTILINE)
+    return 1 if found is None else text.count("\n", 0, found.end()) + 1
 
 
 def _toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"the outcome rules are not TOML: {error}") from error
+        found = _TOML_PLACE.search(str(error))
+        line = int(found[1]) if found and found[1] else text.count("\n") + 1
+        told = _TOML_PLACE.sub("", str(error))
+        raise RulesBroken(f"the outcome rules are not TOML: {told[:1].lower()}{told[1:]}", line) from error
 
 
-def _rule(raw: Mapping[str, Any], classes: Mapping[str, Mapping[str, Any]]) -> Rule:
+def _rule(raw: Mapping[str, Any], classes: Mapping[str, Mapping[str, Any]], line: int) -> Rule:
     name = str(raw.get("name", "without name"))
     unknown = set(raw) - _RULE_KEYS - _EFFECT_KEYS
     if unknown:
-        raise UserError(f"outcome rule '{name}': unknown key '{min(unknown)}'")
+        raise RulesBroken(f"outcome rule '{name}': unknown key '{min(unknown)}'", line)
+    if "class" not in raw:
+        raise RulesBroken(f"outcome rule '{name}' has no 'class'; there are: {', '.join(Kind)}", line)
     try:
         kind = Kind(raw["class"])
         phases = frozenset(Phase(phase) for phase in _listed(raw.get("phase", [])))
         pattern = re.compile(raw["text"], re.IGNORECASE) if "text" in raw else None
         effects = {**classes.get(kind, {}), **{key: value for key, value in raw.items() if key in _EFFECT_KEYS}}
         outcome = _outcome(kind, name, effects)
-    except (KeyError, ValueError, re.error) as error:
-        raise UserError(f"outcome rule '{name}' cannot be read: {error}") from error
+    except (KeyError, TypeError, ValueError, re.error) as error:
+        raise RulesBroken(f"outcome rule '{name}' cannot be read: {error}", line) from error
     codes = frozenset(str(code) for code in _listed(raw.get("code", [])))
     return Rule(phases, codes, frozenset(_listed(raw.get("enhanced", []))), pattern, outcome)
 
@@ -220,14 +274,16 @@ def _outcome(kind: Kind, name: str, effects: Mapping[str, Any]) -> Outcome:
         route=Route(effects.get("route", "go on")),
         rate=effects.get("rate"),
         pause=_duration(effects.get("pause", "0s")),
+        pause_after=int(effects.get("pause_after", 1)),
+        pause_within=_duration(effects.get("pause_within", "1h")),
         suppress_after=int(effects.get("suppress_after", 0)),
         suppress_within=_duration(effects.get("suppress_within", "30d")),
         alert=bool(effects.get("alert", False)),
     )
 
 
-def _listed(value: str | Sequence[str]) -> list[str]:
-    return [value] if isinstance(value, str) else list(value)
+def _listed(value: str | int | Sequence[str]) -> list[str]:
+    return [str(value)] if isinstance(value, str | int) else list(value)
 
 
 def _duration(text: str) -> timedelta:

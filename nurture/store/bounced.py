@@ -19,7 +19,8 @@ def mark(tx: Transaction, kinds: Mapping[int, str], at: datetime) -> None:
         tx.execute(statement, [{"b_id": message, "b_kind": kind} for message, kind in kinds.items()])
 
 
-def count(tx: Transaction, lead: int, since: datetime) -> int:
-    """How many of the lead's mails came back since then."""
-    query = select(func.count()).where(messages.c.lead_id == lead, messages.c.bounced_at >= since)
+def count(tx: Transaction, lead: int, kind: str, since: datetime) -> int:
+    """How many of the lead's mails came back since then in this way."""
+    c = messages.c
+    query = select(func.count()).where(c.lead_id == lead, c.bounced_at >= since, c.bounce == kind)
     return tx.execute(query).scalar_one()

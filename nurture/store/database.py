@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -62,6 +63,12 @@ class Database:
         """The file of a SQLite database; None for PostgreSQL and for memory."""
         name = self.engine.url.database
         return Path(name) if self.is_sqlite and name else None
+
+    def room(self) -> int | None:
+        """Bytes that are free for a SQLite file to grow; None where it lies elsewhere, or in memory."""
+        if self.path is None or not self.path.exists():
+            return None
+        return shutil.disk_usage(self.path.parent).free
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:

@@ -6,7 +6,7 @@ Every write after a claim names the claim's fence: a worker whose lease has ende
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from nurture.store.among import among
 from nurture.store.database import Transaction, insert_rows
 from nurture.store.many import Many
 from nurture.store.scope import Scope
-from nurture.store.tables import attempts, enrollments, leads, messages
+from nurture.store.tables import attempts, leads, messages
 
 MAIL, NOTICE, CONFIRM, CALL = "mail", "notice", "confirm", "call"
 RIGHT = "right"  # the link somebody asked for to see or erase their data
@@ -89,35 +89,8 @@ class Claimed:
     body: bytes | None
 
 
-_CLAIMED = [
-    messages.c[name]
-    for name in (
-        "id",
-        "fence",
-        "kind",
-        "lead_id",
-        "shard",
-        "enrollment_id",
-        "campaign",
-        "version",
-        "step",
-        "visit",
-        "template",
-        "template_hash",
-        "service",
-        "topic",
-        "recipient",
-        "options",
-        "lane",
-        "attempts",
-        "due",
-        "released_at",
-        "expires_at",
-        "mail_id",
-        "dated",
-        "body",
-    )
-]
+_NAMED = {"lead": "lead_id", "enrollment": "enrollment_id"}
+CLAIMED = [messages.c[_NAMED.get(f.name, f.name)] for f in fields(Claimed)]
 
 
 def claim(
@@ -157,14 +130,14 @@ def claim(
         update(messages)
         .where(c.id.in_(page.cte("page").select() if tx.dialect.name == "postgresql" else page), c.state == "pending")
         .values(state="claimed", fence=c.fence + 1, lease_until=lease_until, worker=worker)
-        .returning(*_CLAIMED)
+        .returning(*CLAIMED)
     )
     return sorted((Claimed(*row) for row in tx.execute(taken)), key=lambda m: m.id)
 
 
 def claim_of(tx: Transaction, scope: Scope) -> list[Claimed]:
     """Everything pending in this scope, whatever its lane, as if claimed; for the transport that takes no time."""
-    query = select(*_CLAIMED).where(messages.c.state == "pending", messages.c.due <= scope.now, scope.on(messages))
+    query = select(*CLAIMED).where(messages.c.state == "pending", messages.c.due <= scope.now, scope.on(messages))
     found = [Claimed(*row) for row in tx.execute(query.order_by(messages.c.id))]
     if found:
         tx.execute(update(messages).where(messages.c.id.in_([m.id for m in found])).values(state="claimed"))
@@ -238,6 +211,8 @@ class Launch:
     dated: datetime
     sha256: str
     body: bytes | None  # kept where the policy for an unknown outcome is to send the same bytes again
+    sender: str = ""  # the From address, and
+    domain: str = ""  # where it goes: ways that may be closed (trust E15)
 
 
 _LAUNCH = Many(
@@ -347,8 +322,16 @@ def settle(tx: Transaction, results: Sequence[Result]) -> list[Result]:
         tx,
         [(r.message, r.fence, r.at, r.phase, r.code, r.enhanced, r.text, r.outcome or r.state) for r in results],
     )
+    _forget_bodies(tx, [r.message for r in written if r.state not in ("pending", "unknown")])
     _forget_answers(tx, [row.id for row in rows if row.lead_id is None and row.kind in (MAIL, CONFIRM, RIGHT)])
     return written
+
+
+def _forget_bodies(tx: Transaction, ended: Sequence[int]) -> None:
+    """The bytes were kept to be sent again; these never are."""
+    if ended:
+        c = messages.c
+        tx.execute(update(messages).where(among(c.id, ended), c.body.is_not(None)).values(body=None))
 
 
 def _forget_answers(tx: Transaction, erased: Sequence[int]) -> None:
@@ -358,61 +341,11 @@ def _forget_answers(tx: Transaction, erased: Sequence[int]) -> None:
         tx.execute(update(messages).where(messages.c.id.in_(erased)).values(reason=None, answer=None))
 
 
-def end_leases(
-    tx: Transaction, now: datetime, *, worker: str | None = None, everybody: bool = False
-) -> tuple[int, list[int]]:
-    """Leases that ended: claimed → pending; sending → unknown, since the server may have taken it. With `worker` all of
-    that worker's, with `everybody` all there are, for a worker that knows that the others live no more. Service mail
-    kept its bytes and goes again with them (trust E18). (how many are pending again, ids now unknown)."""
-    c = messages.c
-    over = c.lease_until <= now
-    if worker is not None:
-        over = c.worker == worker
-    elif everybody:
-        over = c.state.in_(("claimed", "sending"))
-    if tx.dialect.name == "postgresql":
-        # What another transaction holds is being settled, or its client stands still: it is not waited for.
-        free = select(c.id).where(over, c.state.in_(("claimed", "sending"))).order_by(c.id)
-        over = c.id.in_([row[0] for row in tx.execute(free.with_for_update(skip_locked=True))])
-    freed: dict[str, Any] = {"fence": c.fence + 1, "lease_until": None}
-    again = c.body.is_not(None) & c.service
-    back = tx.execute(
-        update(messages)
-        .where(over & ((c.state == "claimed") | ((c.state == "sending") & again)))
-        .values(state="pending", **freed)
-    ).rowcount
-    unknown = tx.execute(
-        update(messages)
-        .where(c.state == "sending", over)
-        .values(state="unknown", sent_at=now, reason=ENDED_ON_THE_WIRE, **freed)
-        .returning(c.id)
-    )
-    return back, [row[0] for row in unknown]
-
-
-def under_way(tx: Transaction, worker: str) -> list[Claimed]:
-    """What this worker had on the wire or was about to put there."""
-    query = select(*_CLAIMED).where(messages.c.state == "sending", messages.c.worker == worker)
-    return [Claimed(*row) for row in tx.execute(query.order_by(messages.c.id))]
-
-
 def remove(tx: Transaction, message_ids: Sequence[int]) -> None:
     """These are gone, with their attempts, as if they had never been."""
     if message_ids:
         tx.execute(delete(attempts).where(attempts.c.message_id.in_(message_ids)))
         tx.execute(delete(messages).where(messages.c.id.in_(message_ids)))
-
-
-def expire(tx: Transaction, now: datetime) -> list[int]:
-    """pending longer than `expires_after` → failed(expired); their ids (S25)."""
-    c = messages.c
-    gone = tx.execute(
-        update(messages)
-        .where(c.state == "pending", c.expires_at <= now)
-        .values(state="failed", reason="expired")
-        .returning(c.id)
-    )
-    return [row[0] for row in gone]
 
 
 def listed(tx: Transaction, state: str | None = None, limit: int = 1_000) -> list[dict[str, Any]]:
@@ -451,14 +384,3 @@ def resolve(tx: Transaction, message: int, verdict: str, now: datetime) -> bool:
         else {"state": "pending", "due": now, "sent_at": None, "reason": None, "expires_at": None}
     )
     return tx.execute(update(messages).where(c.id == message, c.state == "unknown").values(**values)).rowcount == 1
-
-
-def held_enrollments(tx: Transaction, message_ids: Sequence[int]) -> list[int]:
-    """Enrollments of these messages that are still open, for waking."""
-    c = messages.c
-    query = (
-        select(c.enrollment_id)
-        .join(enrollments, enrollments.c.id == c.enrollment_id)
-        .where(c.id.in_(message_ids), enrollments.c.state == "waiting")
-    )
-    return [row[0] for row in tx.execute(query)]

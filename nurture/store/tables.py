@@ -305,6 +305,8 @@ class CampaignRow(SQLModel, table=True):
     paused_at: datetime | None = _instant(default=None)
     baseline_at: datetime | None = _instant(default=None)  # first deploy; match entries take their baseline then
     guarded_at: datetime | None = _instant(default=None)  # paused by engine.guard; judged by later mails from there on
+    stopped: str | None = _text(default=None)  # why engine.guard or engine.limits paused it; cleared by a resume
+    allowance: int = 0  # mails a person has agreed to beyond the blast limit; used up by the wire gate
 
 
 class VersionRow(SQLModel, table=True):
@@ -588,6 +590,32 @@ class AttemptRow(SQLModel, table=True):
     outcome: str | None = _text(default=None)
 
 
+class ClosureRow(SQLModel, table=True):
+    """A way that is closed, or that begins to complain: a mail `server` (by a digest of its settings), a `sender`
+    (From address), a `destination` (lane) or a `domain`. Closed by `delivery.judging` until `until` (machine time);
+    `strikes` are the instants of the replies that count towards that. Gone when a mail has passed, or by a person."""
+
+    __tablename__ = "closures"
+    scope: str = _text(primary_key=True)
+    name: str = _text(primary_key=True)
+    strikes: list[str] = _json(default_factory=list, nullable=False)
+    since: datetime | None = _instant(default=None)
+    until: datetime | None = _instant(default=None)
+    rule: str | None = _text(default=None)
+    reason: str | None = _text(default=None)
+
+
+class LaunchCountRow(SQLModel, table=True):
+    """Mails put on the wire, for limits that hold over all workers: of a `lane`, of a `campaign`, of `all`, in each
+    five minutes of machine time; of a `day` for warm-up. Written by the wire gate in the transaction that launches."""
+
+    __tablename__ = "launch_counts"
+    scope: str = _text(primary_key=True)
+    name: str = _text(primary_key=True)
+    slot: datetime = _instant(primary_key=True)
+    count: int = 0
+
+
 # --- sales ------------------------------------------------------------------------------------------------------
 
 
@@ -716,6 +744,8 @@ messages = MessageRow.__table__  # type: ignore[attr-defined]
 message_links = LinkRow.__table__  # type: ignore[attr-defined]
 hits = HitRow.__table__  # type: ignore[attr-defined]
 attempts = AttemptRow.__table__  # type: ignore[attr-defined]
+closures = ClosureRow.__table__  # type: ignore[attr-defined]
+launch_counts = LaunchCountRow.__table__  # type: ignore[attr-defined]
 deals = DealRow.__table__  # type: ignore[attr-defined]
 deal_moves = DealMoveRow.__table__  # type: ignore[attr-defined]
 team_turns = TurnRow.__table__  # type: ignore[attr-defined]

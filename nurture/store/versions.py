@@ -183,15 +183,53 @@ def ask_sweep(tx: Transaction, campaign: str, *, first: bool, now: datetime) -> 
     )
 
 
-def note_guarded(tx: Transaction, campaign: str, now: datetime) -> None:
+def note_guarded(tx: Transaction, campaign: str, why: str, now: datetime) -> None:
     """The campaign was paused for what came of its mails; those up to now are not counted again."""
-    tx.execute(update(campaigns).where(campaigns.c.name == campaign).values(guarded_at=now))
+    tx.execute(update(campaigns).where(campaigns.c.name == campaign).values(guarded_at=now, stopped=why))
+
+
+def note_stopped(tx: Transaction, campaign: str, why: str) -> None:
+    """The campaign was paused by itself, until a person lets it go on."""
+    tx.execute(update(campaigns).where(campaigns.c.name == campaign).values(stopped=why))
+
+
+def stopped(tx: Transaction) -> dict[str, str]:
+    """Campaigns that were paused by themselves and stand, with the reason."""
+    c = campaigns.c
+    query = select(c.name, c.stopped).where(c.stopped.is_not(None), c.paused_at.is_not(None)).order_by(c.name)
+    return {row[0]: row[1] for row in tx.execute(query)}
+
+
+def paused_already(tx: Transaction, campaign: str | None) -> bool:
+    """Whether the campaign, or with None everything, stands at this instant; another worker may have seen to it."""
+    query = select(deployment.c.paused_at)
+    if campaign is not None:
+        query = select(campaigns.c.paused_at).where(campaigns.c.name == campaign)
+    return tx.execute(query).scalar() is not None
+
+
+def allow(tx: Transaction, campaign: str, mails: int) -> None:
+    """A person agrees to so many mails of the campaign beyond the blast limit (trust R19)."""
+    tx.execute(update(campaigns).where(campaigns.c.name == campaign).values(allowance=mails))
+
+
+def use_allowance(tx: Transaction, campaign: str, wanted: int) -> int:
+    """Take up to so many mails from what a person has agreed to; how many there were."""
+    c = campaigns.c
+    query = select(c.allowance).where(c.name == campaign)
+    if tx.dialect.name == "postgresql":
+        query = query.with_for_update()
+    used = min(wanted, tx.execute(query).scalar() or 0)
+    if used:
+        tx.execute(update(campaigns).where(c.name == campaign).values(allowance=c.allowance - used))
+    return used
 
 
 def set_paused(tx: Transaction, campaign: str | None, now: datetime | None, *, spare_service: bool = False) -> int:
     """Pause (with an instant) or resume (None) one campaign, or everything; how many rows that changed."""
     if campaign is not None:
-        changed = tx.execute(update(campaigns).where(campaigns.c.name == campaign).values(paused_at=now)).rowcount
+        values = {"paused_at": now} if now is not None else {"paused_at": None, "stopped": None}
+        changed = tx.execute(update(campaigns).where(campaigns.c.name == campaign).values(values)).rowcount
         tx.execute(update(deployment).values(generation=deployment.c.generation + 1))
         return changed
     return tx.execute(

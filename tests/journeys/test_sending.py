@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nurture.engine import deploy
-from nurture.store import outbox
+from nurture.store import leases, outbox
 from nurture.store.database import Database
 from tests.journeys.world import Site, did, instant, person, tell
 
@@ -181,8 +181,8 @@ def test_s25_with_stay_service_and_moves_go_on_and_marketing_is_refused() -> Non
 def test_s25_a_mail_pending_for_three_days_has_failed(db: Database) -> None:
     pending(db, "")
     with db.write() as tx:
-        early = outbox.expire(tx, instant("2d23h"))
-        late = outbox.expire(tx, instant("3d"))
+        early = leases.expire(tx, instant("2d23h"))
+        late = leases.expire(tx, instant("3d"))
     assert (len(early), len(late)) == (0, 1)
 
 

@@ -300,11 +300,20 @@ _ALERTS = Record(
     "'alerts'",
     {
         "blast": Key(
-            Number("a count", 1, whole=True), "More entries than this at once need a yes; 10,000 if not written."
+            Number("a count", 1, whole=True),
+            "More leads at once, or more mails of one campaign in an hour, need a yes; 10,000 if not written.",
         ),
-        "fallback": Key(Address(), "Who is told where a lead has no owner."),
+        "per_hour": Key(
+            Number("a count", 1, whole=True),
+            "More mails of all campaigns in an hour pause all but service mails.",
+        ),
+        "growth": Key(
+            Number("a share such as 0.5", 0),
+            "A larger growth of an audience needs a yes; 0.5 if not written.",
+        ),
+        "fallback": Key(Address(), "Who is told of alerts, and where a lead has no owner."),
     },
-    lambda got, at: Alerts(got.get("blast", 10_000), got["fallback"]),
+    lambda got, at: Alerts(got.get("blast", 10_000), got["fallback"], got["per_hour"], got.get("growth", 0.5)),
 )
 
 

@@ -13,7 +13,6 @@ from nurture.delivery.pacing import (
     Lane,
     Lanes,
     Pace,
-    warm_up,
 )
 from nurture.mail.provider import provider_of
 
@@ -200,7 +199,3 @@ def test_e17_a_fleet_s_shares_add_up_to_the_pace() -> None:
     assert (share.rate, share.burst, share.connections) == (3.0, 2, 2)
     assert Pace(rate=None).share(4).rate is None
     assert Pace(burst=1, connections=1).share(4) == Pace(None, 1, 1)
-
-
-def test_e17_a_new_sender_s_days_grow() -> None:
-    assert [warm_up(day, 50, 2.0) for day in range(4)] == [50, 100, 200, 400]

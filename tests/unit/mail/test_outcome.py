@@ -13,6 +13,7 @@ from nurture.mail.outcome import (
     Outcome,
     Phase,
     Route,
+    RulesBroken,
     classify,
     default_rules,
     enhanced_code,
@@ -42,10 +43,16 @@ def test_e15_the_table_of_answers_is_long_and_knows_every_class() -> None:
 
 
 @pytest.mark.parametrize(
-    ("phase", "reply", "kind"), [row for row in TABLE if row[2] not in {"hard", "likely", "disabled", "quota"}]
+    ("phase", "reply", "kind"),
+    [row for row in TABLE if row[2] not in {"hard", "likely", "disabled", "quota", "domain"}],
 )
 def test_e15_only_a_mailbox_that_is_gone_or_full_ends_mail_to_a_lead(phase: str, reply: str, kind: str) -> None:
     assert judged(phase, reply).suppress_after == 0
+
+
+def test_e15_a_domain_that_cannot_be_reached_counts_over_all_its_addresses() -> None:
+    outcome = judged("rcpt", "550 5.4.4 unable to route")
+    assert (outcome.route, outcome.pause_after, outcome.suppress_after) == (Route.PAUSE_DOMAIN, 5, 5)
 
 
 @pytest.mark.parametrize("reply", ["550 5.1.1 unknown", "550 No such user here"])
@@ -96,9 +103,9 @@ def test_e19_a_failed_quit_changes_nothing(code: int | None) -> None:
         ("mail", "421 4.7.0 [TS02] deferred", Route.SLOW, timedelta(minutes=30)),
         ("rcpt", "421 4.7.28 unusual rate", Route.SLOW, timedelta(minutes=30)),
         ("rcpt", "450 4.2.1 too quickly", Route.GO_ON, timedelta(minutes=30)),
-        ("auth", "535 5.7.8 no", Route.STOP, timedelta(0)),
-        ("mail", "553 5.1.8 no", Route.PAUSE_SENDER, timedelta(0)),
-        ("dot", "550 5.7.1 spam", Route.PAUSE_DESTINATION, timedelta(0)),
+        ("auth", "535 5.7.8 no", Route.STOP, timedelta(hours=1)),
+        ("mail", "553 5.1.8 no", Route.PAUSE_SENDER, timedelta(hours=1)),
+        ("dot", "550 5.7.1 spam", Route.PAUSE_DESTINATION, timedelta(hours=2)),
         ("greeting", "554 no", Route.SUSPEND, timedelta(hours=1)),
     ],
 )
@@ -152,6 +159,26 @@ def test_the_projects_rule_does_what_its_class_does() -> None:
 def test_a_rule_that_cannot_be_read_is_the_users_problem(bad: str) -> None:
     with pytest.raises(UserError):
         parse_rules(bad)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[[rule]]\nname = "a"\nclass = "soft"\n\n[[rule]]\nname = "b"\nclass = "lost"', 5),
+        ('[[rule]]\nname = "a"\nclass = \n', 3),
+        ('# ours\n\n[class.policy]\npuase = "1h"', 3),
+    ],
+)
+def test_e15_a_rule_that_cannot_be_read_names_its_line(text: str, line: int) -> None:
+    with pytest.raises(RulesBroken) as broken:
+        default_rules(text)
+    assert broken.value.line == line
+
+
+def test_e15_the_project_may_say_what_a_class_does() -> None:
+    rules = default_rules("[class.policy]\npause_after = 2\n")
+    outcome = judged("dot", "550 5.7.1 spam", rules)
+    assert (outcome.pause_after, outcome.pause) == (2, timedelta(hours=2))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,183 @@
+"""What may stand at a key of the machine's sections: addresses, ports, networks, days."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from urllib.parse import urlsplit
+
+from nurture.campaign.reading.context import Context, said
+from nurture.campaign.reading.kinds import Key, Kind, Schema, word
+from nurture.campaign.reading.scalars import Number, Text
+from nurture.campaign.source import Node, Scalar
+
+MAX_BASE_URL = 700
+
+
+@dataclass(frozen=True)
+class Later:
+    """A value in which a `${NAME}` may stand; until that is put in, nothing is said about it."""
+
+    kind: Kind
+
+    @property
+    def noun(self) -> str:
+        return self.kind.noun
+
+    def read(self, node: Node, at: Context) -> Any:
+        return None if isinstance(node, Scalar) and "${" in node.text else self.kind.read(node, at)
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return self.kind.schema(defs)
+
+
+@dataclass(frozen=True)
+class Nullable:
+    """`null` is the same as not written."""
+
+    kind: Kind
+
+    @property
+    def noun(self) -> str:
+        return self.kind.noun
+
+    def read(self, node: Node, at: Context) -> Any:
+        return None if isinstance(node, Scalar) and node.empty else Later(self.kind).read(node, at)
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"anyOf": [self.kind.schema(defs), {"type": "null"}]}
+
+
+class BaseUrl:
+    noun = "an address such as https://news.example.com"
+
+    def read(self, node: Node, at: Context) -> str | None:
+        found = word(node, at, self.noun)
+        if found is None:
+            return None
+        text = found.text.rstrip("/")
+        parts = _split(text)
+        if parts is None or parts[0] not in ("http", "https") or "?" in text or "#" in text:
+            at.add(node, "N501", f"{said(node)} is not an address of a web site", "write 'https://news.example.com'")
+        elif len(text) > MAX_BASE_URL:
+            at.add(node, "N501", f"'base_url' has more than {MAX_BASE_URL} characters")
+        elif parts[0] == "http" and not is_local(parts[1]):
+            at.add(node, "N502", "plain http is only for this machine itself", f"write 'https://{text[7:][:60]}'")
+        else:
+            return text
+        return None
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"type": "string"}
+
+
+def _split(url: str) -> tuple[str, str] | None:
+    try:
+        parts = urlsplit(url)
+        return (parts.scheme, parts.hostname) if parts.hostname else None
+    except ValueError:
+        return None
+
+
+def is_local(host: str) -> bool:
+    """Whether this names the machine itself (RFC 6761 §6.3 for `localhost`)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class DatabaseUrl:
+    noun = "an address such as sqlite:///nurture.db"
+
+    def read(self, node: Node, at: Context) -> str | None:
+        found = word(node, at, self.noun)
+        if found is None:
+            return None
+        if found.text.startswith("postgres://"):
+            return found.text.replace("postgres://", "postgresql://", 1)
+        if found.text.startswith(("sqlite:///", "postgresql://")) and len(found.text) > len("sqlite:///"):
+            return found.text
+        hint = "write 'sqlite:///nurture.db' or 'postgresql://user@host/name'"
+        at.add(node, "N501", "'database' is neither SQLite nor PostgreSQL", hint)
+        return None
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"type": "string"}
+
+
+@dataclass(frozen=True)
+class Port:
+    key: str
+    noun: str = "a port"
+
+    def read(self, node: Node, at: Context) -> int | None:
+        value = Number(self.noun, whole=True).read(node, at)
+        if value is not None and not 1 <= value <= 65535:
+            at.add(node, "N501", f"'{self.key}' is {value}; a port is 1 to 65535")
+            return None
+        return value if isinstance(value, int) else None
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"type": "integer", "minimum": 1, "maximum": 65535}
+
+
+class Day:
+    noun = "a day such as 2026-11-23"
+
+    def read(self, node: Node, at: Context) -> date | None:
+        found = word(node, at, self.noun)
+        if found is None:
+            return None
+        try:
+            return date.fromisoformat(found.text)
+        except ValueError:
+            at.add(node, "N501", f"{said(node)} is not a day", "write '2026-11-23'")
+            return None
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"type": "string", "format": "date"}
+
+
+class Recipient:
+    noun = "a domain such as example.com, or an address"
+
+    def read(self, node: Node, at: Context) -> str | None:
+        found = word(node, at, self.noun)
+        if found is None:
+            return None
+        text = found.text.strip().lower()
+        domain = text.rpartition("@")[2]
+        if "." not in domain or text.startswith("@") or any(ch in text for ch in " */,<>"):
+            at.add(node, "N501", f"{said(node)} is neither a domain nor an address", "write 'example.com'")
+            return None
+        return text
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"type": "string"}
+
+
+class Network:
+    noun = "an address or a network such as 10.0.0.0/8"
+
+    def read(self, node: Node, at: Context) -> str | None:
+        found = word(node, at, self.noun)
+        if found is None:
+            return None
+        try:
+            ipaddress.ip_network(found.text, strict=False)
+        except ValueError:
+            at.add(node, "N501", f"{said(node)} is not {self.noun}")
+            return None
+        return found.text
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"type": "string"}
+
+
+def text_key(doc: str, *, required: bool = False) -> Key:
+    return Key(Nullable(Text()), doc, required)
