@@ -15,6 +15,7 @@ import typer
 from nurture.cli import (
     beginning,
     check,
+    closures,
     consent,
     db,
     deploying,
@@ -100,6 +101,9 @@ app.command("resume", short_help="Go on after a pause.", rich_help_panel=RUN)(pa
 app.command("returns", short_help="Read bounces, complaints and replies now.", rich_help_panel=RUN)(returns.returns)
 app.command("doctor", short_help="What is broken, and what stands still.", rich_help_panel=RUN)(doctor.doctor)
 app.add_typer(outbox.app, name="outbox", short_help="What is to leave, and what became of it.", rich_help_panel=RUN)
+app.add_typer(
+    closures.app, name="closures", short_help="Ways out that are closed, and opening them.", rich_help_panel=RUN
+)
 app.add_typer(keys.app, name="keys", short_help="Keys of other programs.", rich_help_panel=RUN)
 app.add_typer(db.app, name="db", short_help="Bring the schema up to date, copy the database.", rich_help_panel=RUN)
 app.command("import", short_help="Take in leads, events or deals from a file.", rich_help_panel=PEOPLE)(

@@ -107,6 +107,7 @@ def deploy(
     from nurture.clock import WallClock
     from nurture.engine import deploy as engine
     from nurture.engine.plan_deploy import files_of
+    from nurture.store.versions import allow
 
     now = WallClock().now()
     with _ready(project, create=True) as ready:
@@ -123,6 +124,10 @@ def deploy(
             again = _weigh(tx, ready, now)  # what was shown may have changed while a person was reading
             _refuse(again, yes_enter)
             done = engine.deploy(tx, ready.project, ready.checked.plans, files_of(ready.texts), now)
+            for c in again.campaigns if yes_enter is not None else ():
+                # Who named the number has agreed to every mail these leads get; the blast limit asks no second time.
+                if people := max(c.enters or 0, c.reaches or 0):
+                    allow(tx, c.campaign, people * max(1, c.mails))
     if as_json:
         print_json({**msgspec.to_builtins(found), "changes": found.changes, "deployed": msgspec.to_builtins(done)})
         return
@@ -140,6 +145,12 @@ def _refuse(found: DeployPlan, yes_enter: int | None) -> None:
             f"{found.enters:,} leads would enter at once, and alerts.blast is {found.blast:,}; nothing was changed",
             hint=f"if that is what you want: nurture deploy --yes-enter {found.enters}",
         )
+    for c in found.grown:
+        if yes_enter is None or (c.reaches or 0) > yes_enter:
+            raise UserError(
+                f"'{c.campaign}' would reach {c.reaches:,} leads, and reaches {c.reached:,} now; nothing was changed",
+                hint=f"if that is what you want: nurture deploy --yes-enter {c.reaches}",
+            )
 
 
 def _ask(as_json: bool) -> None:

@@ -51,19 +51,26 @@ def pause(
 def resume(
     campaign: CampaignArgument = None,
     everything: AllOption = False,
+    yes_send: Annotated[
+        int | None,
+        typer.Option("--yes-send", metavar="N", min=1, help="So many mails of it may leave before it asks again."),
+    ] = None,
     as_json: JsonOption = False,
     project: ProjectOption = None,
 ) -> None:
-    """Go on after a pause. What fell due meanwhile is late, and 'if_late' decides."""
+    """Go on after a pause. What fell due meanwhile is late, and 'if_late' decides. A campaign that reached its blast
+    limit (alerts.blast) may then send as many again; --yes-send names another number."""
     from nurture.cli.opening import opened
     from nurture.clock import WallClock
     from nurture.engine import deploy as engine
     from nurture.store.versions import current, deployed
 
     _one_of(campaign, everything)
+    if yes_send is not None and everything:
+        raise UserError("--yes-send belongs to one campaign", hint="name the campaign in place of --all")
     with opened(project) as at, at.database.write() as tx:
         _known(tx, campaign)
-        woken = engine.resume(tx, campaign, WallClock().now())
+        woken = engine.resume(tx, campaign, WallClock().now(), yes_send=yes_send)
         still = [n for n, d in deployed(tx).items() if d.paused]
         now = current(tx)
         all_paused = now is not None and now.paused

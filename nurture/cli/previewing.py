@@ -153,6 +153,9 @@ def send_test(
         raise UserError(f"this address cannot be written to: {checked.reason}")
     mail = _print(template, lead, locale, project, recipient=checked, marked=True)
     app = open_app(project_root(project))
+    if app.allowed is not None and not app.allowed(checked):
+        app.database.close()
+        raise UserError("this address is outside 'allow_recipients': test mode", hint="add its domain in config.yaml")
     try:
         reply = hand_over(app.transport, mail.printed.mail)
     finally:

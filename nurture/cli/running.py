@@ -56,6 +56,9 @@ def _open(project: ProjectOption) -> App:
     set_up()
     app = open_app(project_root(project))
     app.check()
+    names = app.settings.allow_recipients
+    if names is not None:
+        typer.echo(f"STAGING: mails go to nobody but {', '.join(names)} (allow_recipients in config.yaml)", err=True)
     return app
 
 

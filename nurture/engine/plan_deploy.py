@@ -11,7 +11,7 @@ import msgspec
 
 from nurture.campaign import plan as steps
 from nurture.campaign.condition import Condition
-from nurture.campaign.plan import EnterMatch, EnterStage, Plan, Send, version
+from nurture.campaign.plan import EnterMatch, EnterSchedule, EnterStage, Plan, Send, version
 from nurture.campaign.problems import Problem, errors
 from nurture.campaign.project import Project
 from nurture.engine.checking import check_in_flight
@@ -24,6 +24,7 @@ from nurture.store.in_flight import Standing
 from nurture.store.versions import Deployed
 
 _PAGE = 1_000
+FEW = 100  # leads; an audience below that grows without a question
 
 
 class StepChange(msgspec.Struct, frozen=True):
@@ -57,6 +58,9 @@ class CampaignPlan(msgspec.Struct, frozen=True):
     settings: tuple[str, ...] = ()  # what besides the steps is different: enter, goal, exits…
     standing: tuple[Group, ...] = ()
     enters: int | None = None
+    reaches: int | None = None  # leads whom its entry lets in, where a condition says who; None where it is the same
+    reached: int | None = None  # the same by the live version
+    mails: int = 0  # sends that one lead can get
 
 
 class DeployPlan(msgspec.Struct, frozen=True):
@@ -69,11 +73,22 @@ class DeployPlan(msgspec.Struct, frozen=True):
     refused: tuple[str, ...]
     enters: int = 0
     blast: int = 0
+    growth: float = 0.5
 
     @property
     def changes(self) -> bool:
         moved = any(c.what != "same" or c.state != c.state_before for c in self.campaigns)
         return self.first or moved or bool(self.templates or self.project)
+
+    @property
+    def grown(self) -> tuple[CampaignPlan, ...]:
+        """Campaigns that would reach many more leads than before (trust R19)."""
+        return tuple(c for c in self.campaigns if c.state == "live" and self._grows(c))
+
+    def _grows(self, c: CampaignPlan) -> bool:
+        if c.reaches is None or c.reaches < FEW:
+            return False
+        return c.reached is not None and c.reaches > c.reached * (1 + self.growth)
 
 
 def files_of(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -107,6 +122,7 @@ def plan_deploy(
         refused=tuple(refused),
         enters=sum(c.enters or 0 for c in found if c is not None),
         blast=project.alerts.blast,
+        growth=project.alerts.growth,
     )
 
 
@@ -140,6 +156,9 @@ def _campaign(
         settings=tuple(_settings(before, plan)) if before is not None and what == "changed" else (),
         standing=tuple(_group(s, _becomes(plan, digest, s)) for s in standing),
         enters=_enters(tx, project, plan, live, now),
+        reaches=None if what == "same" else _reaches(tx, project, plan, now),
+        reached=_reaches(tx, project, before, now) if before is not None and what == "changed" else None,
+        mails=sum(isinstance(step, Send) for step in plan.steps),
     )
 
 
@@ -317,8 +336,8 @@ def _template_trouble(
 
 
 def _enters(tx: Transaction, project: Project, plan: Plan, live: Deployed | None, now: datetime) -> int | None:
-    """How many leads the next pass would open an enrollment for, by `existing: enter`; at most so many, since goals,
-    exits and `only_if` are asked then."""
+    """How many leads the next pass would open an enrollment for, by `existing: enter`, or a mailing at its instant; at
+    most so many, since goals, exits and `only_if` are asked then."""
     first = live is None or (live.state == "draft" and plan.state != "draft")
     if not first or plan.state != "live":
         return None
@@ -326,15 +345,34 @@ def _enters(tx: Transaction, project: Project, plan: Plan, live: Deployed | None
         case EnterStage(stage=stage, existing=True):
             return in_flight.count_in_stage(tx, stage)
         case EnterMatch(condition=condition, existing=True):
-            return _count_matching(tx, project, condition, now)
+            return _count_matching(tx, project, [condition], now)
+        case EnterSchedule():
+            return _reaches(tx, project, plan, now)
         case _:
             return None
 
 
-def _count_matching(tx: Transaction, project: Project, condition: Condition, now: datetime) -> int:
+def _reaches(tx: Transaction, project: Project, plan: Plan, now: datetime) -> int | None:
+    """How many leads the conditions of its entry hold for now; None where an event, a stage or a person lets them in
+    and no condition narrows that."""
+    match plan.enter:
+        case EnterMatch(condition=condition):
+            asked = [condition, *([plan.only_if] if plan.only_if is not None else [])]
+        case EnterSchedule():
+            asked = [plan.only_if] if plan.only_if is not None else []
+            if not asked:
+                return in_flight.count_leads(tx)
+        case _:
+            if plan.only_if is None:
+                return None
+            asked = [plan.only_if]
+    return _count_matching(tx, project, asked, now)
+
+
+def _count_matching(tx: Transaction, project: Project, conditions: Sequence[Condition], now: datetime) -> int:
     asker, found, after = Asker(project), 0, 0
     while page := in_flight.lead_page(tx, after, _PAGE):
         rows = [Row(lead=lead, as_of=now, zone=zone_name(zone, project.zone)) for lead, zone in page]
-        found += sum(answer[0] for answer in asker.ask(tx, [condition], rows))
+        found += sum(all(answer) for answer in asker.ask(tx, conditions, rows))
         after = page[-1][0]
     return found

@@ -8,7 +8,7 @@ from nurture.clock import machine_now
 from nurture.engine import consent, tracking
 from nurture.engine.consent import ConsentRules
 from nurture.lead.consent import Declaration, Proof
-from nurture.store import backlog, consents, events, tallies
+from nurture.store import backlog, consents, events, launches, tallies
 from nurture.store.database import Database
 
 KEYS_KEPT = timedelta(days=30)  # how long a replay of an event is known as one (trust R14 asks for 24 h)
@@ -22,6 +22,7 @@ def run(database: Database, rules: ConsentRules, worker: str, now: datetime) -> 
         backlog.beat(tx, worker, machine_now())
         events.forget_keys(tx, machine_now() - KEYS_KEPT)
         tallies.forget(tx, now - TALLIES_KEPT)
+        launches.prune(tx, machine_now())
     tracking.count(database, now)
     while expire_consents(database, rules, now):
         pass

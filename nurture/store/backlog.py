@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from nurture.store import closures, versions
 from nurture.store.database import Transaction
 from nurture.store.events import oldest_waiting
 from nurture.store.tables import enrollments, events, messages, timers, workers
@@ -25,6 +26,8 @@ class Backlog:
     newest: datetime | None
     messages: dict[str, int]
     parked: int
+    stopped: dict[str, str]  # campaigns that were paused by themselves, with the reason (trust E27, R19)
+    closed: list[tuple[str, str]]  # ways out that are closed (trust E15)
 
 
 def backlog(tx: Transaction, now: datetime) -> Backlog:
@@ -42,6 +45,8 @@ def backlog(tx: Transaction, now: datetime) -> Backlog:
         newest=tx.execute(select(events.c.accepted_at).order_by(events.c.id.desc()).limit(1)).scalar(),
         messages={row[0]: row[1] for row in tx.execute(counted)},
         parked=tx.execute(select(func.count()).where(e.state == "parked")).scalar() or 0,
+        stopped=versions.stopped(tx),
+        closed=list(closures.standing(tx)),
     )
 
 

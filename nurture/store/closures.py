@@ -105,13 +105,6 @@ def _enough(tx: Transaction, way: Way, count: int, last: Strike, at: datetime) -
     return way[0] != DESTINATION or count >= SHARE * launched(tx, "lane", way[1], at - last.within)
 
 
-def strikes_of(tx: Transaction, way: Way, since: datetime) -> int:
-    """How many replies since then count against this way."""
-    c = closures.c
-    known = tx.execute(select(c.strikes).where(c.scope == way[0], c.name == way[1])).scalar() or []
-    return sum(read_instant(text) >= since for text in known)
-
-
 def postpone(tx: Transaction, way: Way, until: datetime, now: datetime) -> bool:
     """Somebody tries a closed way whose time is over, and nobody else until then; False where another was first."""
     c = closures.c

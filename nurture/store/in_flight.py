@@ -55,6 +55,11 @@ def lead_page(tx: Transaction, after: int, limit: int) -> list[tuple[int, str | 
     return [(row[0], row[1]) for row in tx.execute(query)]
 
 
+def count_leads(tx: Transaction) -> int:
+    """How many leads there are."""
+    return tx.execute(select(func.count()).select_from(leads)).scalar_one()
+
+
 def count_in_stage(tx: Transaction, stage: str) -> int:
     """How many leads stand in this stage."""
     return tx.execute(select(func.count()).select_from(lead_stages).where(lead_stages.c.stage == stage)).scalar() or 0

@@ -126,3 +126,11 @@ def _figures(behind: Backlog, now: datetime) -> Iterator[Metric]:
         messages.add_metric([state], count)
     yield messages
     yield GaugeMetricFamily("nurture_enrollments_parked", "enrollments that an error holds", value=behind.parked)
+    stopped = GaugeMetricFamily("nurture_campaign_stopped", "campaigns paused by themselves", labels=["campaign"])
+    for campaign in behind.stopped:
+        stopped.add_metric([campaign], 1)
+    yield stopped
+    closed = GaugeMetricFamily("nurture_way_closed", "ways out that refusals have closed", labels=["scope", "name"])
+    for way in behind.closed:
+        closed.add_metric(list(way), 1)
+    yield closed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from nurture.app import open_app
 from nurture.clock import VirtualClock, machine_now
 from nurture.delivery.dispatch import Dispatch
 from nurture.store import closures, outbox, suppressions, tables
@@ -47,6 +49,11 @@ class Post:
     def closed(self) -> list[tuple[str, str]]:
         with self.project.app.database.read() as tx:
             return sorted(closures.standing(tx))
+
+    def reopen(self) -> None:
+        """What is in config.yaml now holds."""
+        self.project.app.database.close()
+        self.project.app = open_app(self.project.root, dict(os.environ))
 
     def over(self, scope: str) -> None:
         """The closing time of this way has just ended."""

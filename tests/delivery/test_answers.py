@@ -80,9 +80,7 @@ async def test_e15_another_password_is_tried_at_once(tmp_path: Path) -> None:
             await shop.send()
         config = tmp_path / "shop" / "config.yaml"
         config.write_text(config.read_text().replace("password: p,", "password: another,"))
-        from nurture.app import open_app
-
-        shop.project.app = open_app(tmp_path / "shop", {})
+        shop.reopen()
         assert await shop.send(timedelta(hours=2)) == 5
         assert dict(shop.states()) == {"sent": 5}
         shop.project.app.database.close()

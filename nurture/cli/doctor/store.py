@@ -93,6 +93,7 @@ def _standing(db: Database, settings: Settings | None) -> Iterator[Finding]:
             yield look("pause", "everything is paused", "'nurture resume --all' lifts it")
         if paused:
             yield look("pause", f"paused: {', '.join(paused)}", "'nurture resume NAME' lifts it")
+    yield from _stopped(db, settings)
     yield ok("leads", f"{found.leads:,}")
     for error, count in found.parked.items():
         text = f"{counted(count, 'enrollment')} set aside: {error}"
@@ -110,6 +111,22 @@ def _standing(db: Database, settings: Settings | None) -> Iterator[Finding]:
                 suppressions.guard(tx, Keyring(settings.secrets), now)
         except NurtureError as error:
             yield failed("secrets", error, "put the secret back that was there")
+
+
+def _stopped(db: Database, settings: Settings | None) -> Iterator[Finding]:
+    """What the program stopped by itself (trust E15, E27, R19), and the staging guard (trust R18)."""
+    from nurture.store import closures, versions
+
+    with db.read() as tx:
+        stopped, closed = versions.stopped(tx), closures.standing(tx)
+    for name, why in stopped.items():
+        yield broken("stopped", f"'{name}' was paused by itself: {why}", "look why, then 'nurture resume NAME'")
+    for c in closed.values():
+        text = f"the {c.scope} {c.name} is closed: {c.reason}"
+        yield broken("closed", text, "mend the cause, then 'nurture closures open'")
+    if settings is not None and settings.allow_recipients is not None:
+        text = f"mails go to nobody but {', '.join(settings.allow_recipients)}"
+        yield look("staging", text, "take 'allow_recipients' away to write to everybody")
 
 
 def _waiting(found: Health, now: datetime, paused: bool) -> Iterator[Finding]:

@@ -63,7 +63,20 @@ def upgrade() -> None:
         sa.Column("paused_at", UTCDateTime(), nullable=True),
         sa.Column("baseline_at", UTCDateTime(), nullable=True),
         sa.Column("guarded_at", UTCDateTime(), nullable=True),
+        sa.Column("stopped", sa.Text(), nullable=True),
+        sa.Column("allowance", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_campaigns")),
+    )
+    op.create_table(
+        "closures",
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("strikes", Json, nullable=False),
+        sa.Column("since", UTCDateTime(), nullable=True),
+        sa.Column("until", UTCDateTime(), nullable=True),
+        sa.Column("rule", sa.Text(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("scope", "name", name=op.f("pk_closures")),
     )
     op.create_table(
         "consent_ledger",
@@ -312,6 +325,14 @@ def upgrade() -> None:
         "kept_keys",
         sa.Column("key", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_kept_keys")),
+    )
+    op.create_table(
+        "launch_counts",
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("slot", UTCDateTime(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("scope", "name", "slot", name=op.f("pk_launch_counts")),
     )
     op.create_table(
         "lead_scores",
