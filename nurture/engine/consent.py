@@ -118,6 +118,8 @@ class _Act:
 
     def _one(self, person: Person, said: Declaration, spec: Topic | None) -> Answer:
         state = self._state(person, said.topic)
+        if said.action == "expire" and (row := person.consents.get(said.topic)) is not None:
+            state = row.state  # it has run out and does not say so yet: that is what is declared here
         action = _needed(said, spec, state)
         if action in ("request", "grant", "confirm", "renew") and (no := _barred(person, said, action)):
             return no

@@ -17,10 +17,11 @@ from nurture.engine.confirming import request_of
 from nurture.engine.consent import Answer, Changed, ConsentRules, Unchanged, address_changed, change
 from nurture.engine.recording import record
 from nurture.engine.segment import Said, read_call
+from nurture.engine.upkeep import expire_consents
 from nurture.lead.consent import ALL_MARKETING, Action, By, ConsentRefused, Declaration, Proof
 from nurture.lead.keyring import Keyring
 from nurture.store import tables as t
-from nurture.store.consents import people
+from nurture.store.consents import due_to_expire, people
 from nurture.store.database import Database
 from nurture.store.leads import LeadCall, upsert_leads
 from nurture.store.ledger import entries_of
@@ -307,6 +308,17 @@ def test_a_consent_that_ran_out_is_given_anew(office: Office) -> None:
     office.later(days=800)
     assert office.say("grant", "table") == Changed("granted")
     assert office.entries()[-1] == ("renewed", "table")
+
+
+def test_c14_a_consent_that_ran_out_says_so_once(office: Office) -> None:
+    office.say("grant", "table")
+    office.later(days=800)
+    for _ in range(2):
+        expire_consents(office.db, office.rules, office.now)
+    assert office.state("table") == "expired"
+    assert office.entries() == [("granted", "table"), ("expired", "table")]
+    with office.db.read() as tx:
+        assert due_to_expire(tx, office.now, 10) == []
 
 
 def test_a_campaign_may_ask_but_not_grant(office: Office) -> None:
