@@ -18,6 +18,7 @@ from nurture.cli.doctor.finding import Finding, broken, failed, look, ok, show
 from nurture.errors import EXIT_USER, UserError
 
 if TYPE_CHECKING:
+    from nurture.campaign.plan import Plan
     from nurture.cli.doctor.names import Names
     from nurture.folder import Folder
     from nurture.settings import Settings
@@ -89,7 +90,8 @@ def _examine(
 
     folder = read_folder(project_root(project))
     yield here.interpreter()
-    yield here.files(folder, os.environ)
+    checked = here.check(folder, os.environ)
+    yield here.files(folder, checked)
     settings = None
     try:
         settings = load_settings(folder, os.environ)
@@ -108,7 +110,7 @@ def _examine(
     if url is not None:
         yield from store.database(url, settings)
     if settings is not None and not offline:
-        yield from _outside(settings, folder, nameservers, leaving)
+        yield from _outside(settings, folder, checked.plans.values(), nameservers, leaving)
 
 
 def _places(folder: Folder, database: Path | None, settings: Settings | None) -> Iterator[tuple[str, Path]]:
@@ -121,13 +123,12 @@ def _places(folder: Folder, database: Path | None, settings: Settings | None) ->
 
 
 def _outside(
-    settings: Settings, folder: Folder, nameservers: Sequence[str], leaving: Sequence[str]
+    settings: Settings, folder: Folder, plans: Iterable[Plan], nameservers: Sequence[str], leaving: Sequence[str]
 ) -> Iterator[Finding]:
     """What other people's machines see of us."""
     from nurture.cli.doctor import domain, host, server
     from nurture.clock import machine_now
     from nurture.delivery.dkim import read_key
-    from nurture.engine.checking import check_project
 
     if settings.transport != "smtp":
         text = f"mails go to a {settings.transport}, not to people"
@@ -140,7 +141,6 @@ def _outside(
     if isinstance(names, Finding):
         yield names
         return
-    plans = check_project(settings.project, folder.campaigns, folder.templates).plans.values()
     who = domain.senders_of(settings, folder, plans)
     try:
         keys = [read_key(d.domain, d.selector, d.key) for d in settings.dkim]

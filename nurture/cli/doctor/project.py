@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,7 @@ from nurture.errors import NurtureError
 
 if TYPE_CHECKING:
     from nurture.campaign.source import Node, Scalar
+    from nurture.engine.checking import Checked
     from nurture.folder import Folder
 
 LOW = 0.10  # of a disk; below it one looks
@@ -39,14 +41,19 @@ def interpreter() -> Finding:
     return ok("python", platform.python_version())
 
 
-def files(folder: Folder, environ: Mapping[str, str]) -> Finding:
-    """Campaigns and templates, counted; `nurture check` says what is wrong with each."""
+def check(folder: Folder, environ: Mapping[str, str]) -> Checked:
+    """Campaigns and templates, with all problems there are."""
     from nurture.engine.checking import check_project
     from nurture.settings import read_language
 
     language = read_language(folder, environ)
     checked = check_project(language.project, folder.campaigns, folder.templates)
-    problems = [*folder.problems, *language.problems, *checked.problems]
+    return replace(checked, problems=[*folder.problems, *language.problems, *checked.problems])
+
+
+def files(folder: Folder, checked: Checked) -> Finding:
+    """Campaigns and templates, counted; `nurture check` says what is wrong with each."""
+    problems = checked.problems
     errors = sum(p.severity == "error" for p in problems)
     warnings = len(problems) - errors
     text = f"{counted(len(folder.campaigns), 'campaign')}, {counted(len(checked.templates), 'template')}"
