@@ -179,3 +179,58 @@ def test_a_campaign_that_is_not_there_cannot_be_paused(shop: Shop) -> None:
     shop.deploy()
     assert shop.run("pause", "helo") == 1
     assert "did you mean 'hello'?" in shop.err
+
+
+NARROW = """\
+campaign: some
+topic: offers
+enter: {match: {lead: {email: {starts_with: p1}}}, existing: skip}
+steps: [{send: hello}]
+"""
+
+
+def test_r19_a_change_that_reaches_many_more_leads_needs_their_number(shop: Shop) -> None:
+    shop.people(*(f"p{n}" for n in range(120)))
+    shop.write("campaigns/some.yaml", NARROW)
+    shop.deploy()
+    shop.write("campaigns/some.yaml", NARROW.replace("starts_with: p1", "starts_with: p"))
+    assert shop.run("deploy", "--yes") == 1
+    assert "'some' would reach 120 leads, and reaches 31 now" in shop.err
+    assert shop.run("deploy", "--yes", "--yes-enter", "120") == 0, shop.err
+
+
+def test_r19_a_resume_names_how_many_mails_may_leave(shop: Shop) -> None:
+    shop.deploy()
+    assert shop.run("pause", "hello") == 0
+    assert shop.run("resume", "hello", "--yes-send", "50") == 0, shop.err
+    assert shop.run("resume", "--all", "--yes-send", "50") == 1
+
+
+def test_r18_a_worker_says_that_mails_go_to_few(shop: Shop) -> None:
+    shop.write("config.yaml", (shop.root / "config.yaml").read_text() + "allow_recipients: [acme.example]\n")
+    shop.deploy()
+    shop.work()
+    assert "STAGING: mails go to nobody but acme.example" in shop.err
+
+
+def test_r18_a_test_mail_stays_inside_the_list(shop: Shop) -> None:
+    shop.write("config.yaml", (shop.root / "config.yaml").read_text() + "allow_recipients: [acme.example]\n")
+    shop.deploy()
+    assert shop.run("send-test", "hello", "--to", "bob@elsewhere.example") == 1
+    assert "test mode" in shop.err
+    assert shop.run("send-test", "hello", "--to", "bob@acme.example") == 0, shop.err
+
+
+def test_e15_what_is_closed_is_listed_and_opened(shop: Shop) -> None:
+    shop.deploy()
+    assert shop.json("closures", "list") == []
+    assert shop.run("closures", "open", "google") == 1
+    assert shop.run("closures", "open") == 0
+
+
+def test_e15_a_rule_of_ones_own_that_cannot_be_read_is_a_problem_with_its_place(shop: Shop) -> None:
+    config = (shop.root / "config.yaml").read_text()
+    shop.write("config.yaml", config + "smtp: {host: localhost, outcomes: own.toml}\n")
+    shop.write("own.toml", '# ours\n[[rule]]\nname = "a"\nclass = "lost"\n')
+    assert shop.run("check") == 1
+    assert "own.toml:2:1: error N506" in shop.out

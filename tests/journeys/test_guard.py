@@ -10,6 +10,7 @@ from nurture.engine import deploy, flood, guard
 from nurture.engine.confirming import ASKED
 from nurture.engine.guard import Rails, judge
 from nurture.store import tallies
+from nurture.store.backlog import backlog
 from nurture.store.database import Database
 from nurture.store.returned import Tally
 from nurture.store.tables import messages
@@ -121,3 +122,12 @@ def test_x18_a_flood_of_confirmations_is_told_once_a_day(db: Database) -> None:
     assert told == ["150 confirmation mails within an hour; 0.0 are usual", None]
     assert (notice.recipient, notice.template) == ("ops@shop.example", "guard/flood")
     assert notice.options["subject"] == told[0]
+
+
+def test_e27_what_was_paused_by_itself_is_a_figure_for_who_watches_until_a_person_resumes(db: Database) -> None:
+    site = sent(db, 33, hard=2)
+    look(site)
+    with db.write() as tx:
+        stopped = backlog(tx, instant("2h")).stopped
+        deploy.resume(tx, "mails", instant("3h"))
+        assert (list(stopped), backlog(tx, instant("3h")).stopped) == (["mails"], {})
