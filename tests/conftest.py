@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 # A server that is promised in CI and missing is a failure there; elsewhere its tests are skipped, and counted aloud.
 SERVICES = {
     "postgres": "PostgreSQL (no server answers at NURTURE_TEST_POSTGRES)",
+    "chromium": "Chromium (.ci/install-peers installs it)",
     "peers": "Debian's mail servers (.ci/install-peers installs them, and their tests run as root)",
 }
 IN_CI = os.environ.get("CI") == "true"

@@ -50,10 +50,10 @@ class Door:
         self._post(f"/f/{form}", json.dumps(fields).encode(), "application/json", visitor)
 
     def press(self, path: str, fields: Mapping[str, Any], visitor: str) -> None:
-        """Open a page that a mail links to, fill in its form and press the button."""
+        """Open a page that a mail links to, fill in its form and press the button. A list is a field several times."""
         page = self._ask("GET", f"/{path}", None, {"X-Forwarded-For": visitor})
         known = dict(_HIDDEN.findall(page.decode("utf-8")))
-        self._post(f"/{path}", urlencode({**known, **fields}).encode(), _FORM, visitor)
+        self._post(f"/{path}", urlencode({**known, **fields}, doseq=True).encode(), _FORM, visitor)
 
     def one_click(self, path: str, visitor: str) -> None:
         """The unsubscribe button that mailbox providers show above a mail (RFC 8058)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -82,6 +82,22 @@ class House:
             for path in letter.paths(self.base_url):
                 if path.startswith("c/") and letter.recipient == email:
                     self.door.press(path, {"do": "confirm"}, "10.0.0.1")
+        self.work()
+
+    def press(self, address: str, button: str) -> None:
+        """Press a button of the page at one of our addresses."""
+        self.door.press(address.removeprefix(f"{self.base_url}/"), {"do": button}, "10.0.0.1")
+
+    def choose(self, email: str, *topics: str) -> None:
+        """Tick these topics, and no others, on the preference page, and save."""
+        path = self.preferences(email).removeprefix(f"{self.base_url}/")
+        shown = [*self.app.settings.project.topics, "tracking_clicks", "tracking_opens"]
+        self.door.press(path, {"shown": shown, "topic": topics, "do": "save"}, "10.0.0.1")
+
+    def letter(self, email: str, template: str) -> Letter:
+        """The one mail of that template that this address got."""
+        [found] = [each for each in self.inbox.letters() if (each.recipient, each.template) == (email, template)]
+        return found
 
     def happens(self, lead: str, event: str, **properties: Any) -> None:
         at, name = self.clock.now().isoformat(), f"{lead}-{event}-{len(self.inbox.letters())}"
@@ -90,27 +106,43 @@ class House:
 
     # --- what the store holds ---
 
+    def lead(self, address: str) -> int:
+        with self.app.database.read() as tx:
+            found = find_lead(tx, address)
+        assert found is not None, f"nobody has {address}"
+        return found
+
+    def is_known(self, address: str) -> bool:
+        with self.app.database.read() as tx:
+            return find_lead(tx, address) is not None
+
+    def preferences(self, address: str) -> str:
+        """The link that mails to whoever has this address hold."""
+        return self.app.links.preferences(self.lead(address))
+
     def states(self, address: str) -> dict[str, str]:
         """Where each topic stands for whoever has this address."""
+        lead = self.lead(address)
         with self.app.database.read() as tx:
-            lead = find_lead(tx, address)
-            assert lead is not None, f"nobody has {address}"
             return {topic: row.state for topic, row in people(tx, [lead])[lead].consents.items()}
 
     def proofs(self, address: str) -> list[dict[str, Any]]:
         """What was ever said by whoever has this address."""
+        lead = self.lead(address)
         with self.app.database.read() as tx:
-            lead = find_lead(tx, address)
-            assert lead is not None, f"nobody has {address}"
             return entries_of(tx, lead)
 
 
 @contextmanager
-def open_house(folder: Path) -> Iterator[House]:
-    """The shop in `folder`, open until the end of the block."""
+def open_house(folder: Path, *, own: Mapping[str, str] | None = None, config: str = "") -> Iterator[House]:
+    """The shop in `folder`, open until the end of the block; with templates of one's `own` by path, and more lines of
+    config.yaml."""
     for name in ("campaigns", "templates", "mappings"):
         shutil.copytree(ROOT / name, folder / name)
-    shutil.copy(ROOT / "config.yaml", folder)
+    (folder / "config.yaml").write_text((ROOT / "config.yaml").read_text("utf-8") + config, "utf-8")
+    for path, text in (own or {}).items():
+        (folder / "templates" / path).parent.mkdir(exist_ok=True)
+        (folder / "templates" / path).write_text(text, "utf-8")
     setting = set_up(folder, (0, 0, 0))
     clock = PlayClock(START)
     app = open_app(setting.root, {}, clock)
