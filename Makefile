@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check lint format docs bench lock clean
+.PHONY: help venv demo test check lint format docs pictures bench lock clean
 
 help: ## print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -48,6 +48,9 @@ docs: $(STAMP) ## write the pages of docs/reference that come from the program i
 	$(PY) -m nurture.cli.reference docs/reference
 	$(VENV)/bin/nurture schema > docs/reference/campaign.schema.json
 	$(PY) -m tests.docs.trust
+
+pictures: $(STAMP) ## take the pictures of docs/pictures anew, of the pages and mails people see; needs Chromium
+	$(PY) -m tests.e2e.pictures docs/pictures
 
 lock: ## renew requirements.lock from pyproject.toml, with the newest that fits
 	$(PYTHON) -m venv .lock

@@ -6,7 +6,7 @@ import base64
 import http.client
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -31,7 +31,7 @@ class Door:
 
     # --- the shop's own programs ---
 
-    def batch(self, calls: Sequence[Mapping[str, Any]]) -> None:
+    def batch(self, calls: Iterable[Mapping[str, Any]]) -> None:
         """Report what leads did, as Segment's libraries do."""
         self._json("/v1/batch", {"batch": list(calls)})
 

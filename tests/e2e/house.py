@@ -70,17 +70,25 @@ class House:
 
     def knows(self, lead: str, email: str, locale: str, *topics: str, **traits: Any) -> None:
         """A lead who agreed to these topics, and confirmed where that is asked for."""
+        self.knows_all({lead: {**traits, "email": email}}, locale, *topics)
+
+    def knows_all(self, leads: Mapping[str, Mapping[str, Any]], locale: str, *topics: str) -> None:
+        """Leads by their id in the shop, with their traits, who agreed to these topics."""
+        said = {"locale": locale, "timezone": "Europe/Paris"}
         at = self.clock.now().isoformat()
-        said = {"email": email, "locale": locale, "timezone": "Europe/Paris", **traits}
-        call = {"type": "identify", "userId": lead, "messageId": f"i-{lead}", "timestamp": at, "traits": said}
-        self.door.batch([call])
-        for topic in topics:
-            wording = self.app.settings.project.topics[topic].wording[locale]
-            said = {"lead": lead, "topic": topic, "state": "granted", "actor": "person", "wording": wording}
-            self.door.consent({**said, "method": "checkbox", "locale": locale, "page": f"/{locale}/account"})
+        self.door.batch(
+            {"type": "identify", "userId": i, "messageId": f"i-{i}-{at}", "timestamp": at, "traits": {**t, **said}}
+            for i, t in leads.items()
+        )
+        for lead in leads:
+            for topic in topics:
+                wording = self.app.settings.project.topics[topic].wording[locale]
+                said = {"lead": lead, "topic": topic, "state": "granted", "actor": "person", "wording": wording}
+                self.door.consent({**said, "method": "checkbox", "locale": locale, "page": f"/{locale}/account"})
+        addresses = {traits["email"] for traits in leads.values()}
         for letter in self.work():
             for path in letter.paths(self.base_url):
-                if path.startswith("c/") and letter.recipient == email:
+                if path.startswith("c/") and letter.recipient in addresses:
                     self.door.press(path, {"do": "confirm"}, "10.0.0.1")
         self.work()
 
@@ -138,7 +146,7 @@ def open_house(folder: Path, *, own: Mapping[str, str] | None = None, config: st
     """The shop in `folder`, open until the end of the block; with templates of one's `own` by path, and more lines of
     config.yaml."""
     for name in ("campaigns", "templates", "mappings"):
-        shutil.copytree(ROOT / name, folder / name)
+        shutil.copytree(ROOT / name, folder / name)  # makes `folder` where it is not there
     (folder / "config.yaml").write_text((ROOT / "config.yaml").read_text("utf-8") + config, "utf-8")
     for path, text in (own or {}).items():
         (folder / "templates" / path).parent.mkdir(exist_ok=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import nullcontext, suppress
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Error
 from sqlalchemy import select
 
 from nurture.demo.letter import Letter
@@ -66,9 +67,12 @@ def test_e04_a_scanner_with_a_browser_and_script_changes_no_consent(
     before = held(house)
     with window(chromium, house.base_url) as w:
         for url in mailed:
-            w.page.goto(url, wait_until="networkidle")
-            for _ in range(9):
-                w.page.goto(url)
+            visited = w.context.new_page()
+            for _ in range(5):
+                with suppress(Error) if "/r/" in url else nullcontext():  # leads to a shop that is made up
+                    visited.goto(url)
+            visited.wait_for_load_state("networkidle")
+            visited.close()
         assert w.dialogs == []
     assert held(house) == before
 
@@ -77,7 +81,8 @@ def test_c07_fifty_visits_by_a_browser_leave_the_request_pending(
     chromium: Browser, house: House, mailed: list[str]
 ) -> None:
     """Each stays a while, moves the mouse and scrolls, as sandboxes do that wait for a page to act by itself."""
-    [confirm] = [url for url in mailed if "/c/" in url]
+    confirm = addresses(house, [house.letter("waits@posta.example", "consent/confirm")])[0]
+    assert "/c/" in confirm
     with window(chromium, house.base_url) as w:
         for _ in range(TIMES):
             w.page.goto(confirm)
