@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 from tests.peers.ground import program
 
@@ -29,6 +27,7 @@ class Window:
     context: BrowserContext
     page: Page
     own: set[str]  # host and port of what may be asked for
+    refuses_cookies: bool = False  # none is ever sent, whatever was set
     strangers: list[str] = field(default_factory=list)  # addresses elsewhere that were asked for
     complaints: list[str] = field(default_factory=list)  # of the console: refused by the policy, broken script
     dialogs: list[str] = field(default_factory=list)
@@ -48,7 +47,10 @@ class Window:
         """Nothing leaves this machine; what would is noted."""
         address = urlsplit(route.request.url)
         if address.netloc in self.own or address.scheme in ("data", "about", "blob"):
-            route.continue_()
+            headers = (
+                {k: v for k, v in route.request.headers.items() if k != "cookie"} if self.refuses_cookies else None
+            )
+            route.continue_(headers=headers)
         else:
             self.strangers.append(route.request.url)
             route.fulfill(status=200, content_type="text/html", body="<!doctype html><title>elsewhere</title>")
@@ -62,34 +64,19 @@ class Window:
 
 
 @contextmanager
-def window(browser: Browser, *own: str, **options: Any) -> Iterator[Window]:
+def window(browser: Browser, *own: str, refuses_cookies: bool = False, **options: Any) -> Iterator[Window]:
     """A fresh window, without history and cookies. `own` are base addresses of what it may reach."""
     context = browser.new_context(**options)
+    hosts = {urlsplit(address).netloc for address in own}
     try:
-        yield _watched(context, context.new_page(), own)
+        yield _watched(Window(context, context.new_page(), hosts, refuses_cookies), context)
     finally:
         context.close()
 
 
-@contextmanager
-def without_cookies(playwright: Playwright, profile: Path, *own: str, **options: Any) -> Iterator[Window]:
-    """A window of a person who has told the browser to block every cookie."""
-    (profile / "Default").mkdir(parents=True)
-    refused = {"profile": {"default_content_setting_values": {"cookies": 2}}}
-    (profile / "Default" / "Preferences").write_text(json.dumps(refused), "utf-8")
-    context = playwright.chromium.launch_persistent_context(
-        profile, executable_path=executable(), args=ARGUMENTS, **options
-    )
-    try:
-        yield _watched(context, context.pages[0], own)
-    finally:
-        context.close()
-
-
-def _watched(context: BrowserContext, page: Page, own: tuple[str, ...]) -> Window:
-    made = Window(context, page, {urlsplit(address).netloc for address in own})
+def _watched(made: Window, context: BrowserContext) -> Window:
     context.route("**/*", made.route)
-    made.watch(page)
+    made.watch(made.page)
     context.on("page", made.watch)
     return made
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page
 
 from nurture.demo.letter import Letter
-from tests.e2e.browsing import window, without_cookies
+from tests.e2e.browsing import window
 from tests.e2e.house import House
 
 HELLO = "welcome/hello"
@@ -66,14 +65,13 @@ def test_c09_the_form_of_the_shop_has_nothing_ticked_and_takes_no_for_an_answer(
     assert house.states("no-tick@posta.example") == {}
 
 
-def test_c15_two_clicks_from_the_mail_to_unsubscribed(playwright: Playwright, house: House, tmp_path: Path) -> None:
-    """With every cookie blocked and no script, in the mail as the reader has it before them."""
+def test_c15_two_clicks_from_the_mail_to_unsubscribed(chromium: Browser, house: House) -> None:
+    """With every cookie refused and no script, in the mail as the reader has it before them."""
     house.knows("leaver", "leaver@posta.example", "ro", "newsletter", "offers", first_name="Ana")
     letter = house.letter("leaver@posta.example", HELLO)
     own = (house.base_url, house.setting.inbox_url)
-    with without_cookies(playwright, tmp_path / "profile", *own, java_script_enabled=False) as w:
+    with window(chromium, *own, refuses_cookies=True, java_script_enabled=False) as w:
         w.page.goto(f"{house.setting.inbox_url}/mail/{letter.number}/html")
-        assert w.page.evaluate("navigator.cookieEnabled") is False
         with w.context.expect_page() as opened:
             w.page.get_by_role("link", name="Dezabonare").click()
         assert press(opened.value, "Da, dezabonați-mă") == "V-ați dezabonat"
