@@ -245,6 +245,10 @@ class _Act:
         if same is None:
             if not self.rules.confirming.may_ask(person, self.now):
                 return False
+            asked = person.consents.get(topic)
+            # A campaign asks once, also to renew what ran out; then it is for the person to say (trust C14).
+            if by == "campaign" and asked is not None and asked.requests:
+                return False
             lane = self.rules.lane_of(person.email or "")
             if by in _STRANGERS and not self._room_left().take(lane):
                 return False

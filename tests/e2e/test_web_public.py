@@ -11,8 +11,10 @@ from sqlalchemy import event, text
 
 from nurture.engine.confirming import request_of
 from nurture.engine.consent import change
+from nurture.engine.privacy import rectify
 from nurture.lead.consent import Declaration, Proof
 from nurture.mail.links import Links, Purpose
+from nurture.store import erasing
 from nurture.store.leads import LeadCall, upsert_leads
 from tests.e2e.web_world import NOW, Endpoint, hidden, running
 
@@ -187,6 +189,27 @@ async def test_c16_a_link_of_a_merged_lead_reaches_who_it_became(world: Endpoint
         upsert_leads(tx, [call], project=world.rules.project, keyring=world.keyring, now=NOW)
     await world.client.post(link, data=ONE_CLICK)
     assert world.states(lead)["offers"] == "withdrawn"
+
+
+async def test_c16_an_old_link_works_after_the_address_changed(world: Endpoint) -> None:
+    lead = world.member()
+    link = unsubscribe(world, lead)
+    with world.database.write() as tx:
+        rectify(tx, lead, {"email": "anna@new.example"}, world.rules, "operator", world.clock.now(), None)
+    world.later(days=5 * 365)
+    assert (await world.client.post(link, data=ONE_CLICK)).status_code == 200
+    assert world.states(lead)["offers"] == "withdrawn"
+
+
+async def test_c16_a_link_of_somebody_erased_says_that_they_are_unsubscribed(world: Endpoint) -> None:
+    lead, other = world.member(), world.member(external="u2", email="bo@example.com")
+    link, known = unsubscribe(world, lead), unsubscribe(world, other)
+    with world.database.write() as tx:
+        erasing.erase(tx, lead)
+    world.later(days=5 * 365)
+    gone, there = await world.client.post(link, data=ONE_CLICK), await world.client.post(known, data=ONE_CLICK)
+    assert gone.status_code == there.status_code == 200
+    assert _without_marks(gone.text) == _without_marks(there.text)
 
 
 async def test_e14_what_waits_is_cancelled_before_the_answer(world: Endpoint) -> None:

@@ -102,6 +102,17 @@ def test_consent_requested_by_a_step_sends_the_confirmation_mail() -> None:
     assert told.sent(kind="confirm") == ["consent/confirm at 0h"]
 
 
+def test_c14_a_consent_that_ran_out_is_asked_for_in_one_renewal_mail_at_most() -> None:
+    """However often campaigns ask again, or end the request and begin anew."""
+    told = story(
+        "[{consent: {expire: offers}}, {consent: {request: offers}}, {wait: 3d}, {consent: {request: offers}},"
+        " {wait: 3d}, {consent: {expire: offers}}, {consent: {request: offers}}, {wait: 3d}, {tag: on}]",
+        top="on_withdrawal: stay",
+    )
+    assert told.sent(kind="confirm") == ["consent/confirm at 0h"]
+    assert told.said("tagged") == ["tagged on at 9d"]
+
+
 def test_consent_ended_by_a_step_refuses_the_next_mail() -> None:
     told = story("[{consent: {expire: news}}, {send: a, topic: news}]")
     assert told.said("refused") == ["refused a no consent at 0h"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -198,20 +199,31 @@ def test_c23_no_planted_marker_is_left_in_any_table(db: Database, live: Live) ->
     assert "192.0.2.77" not in left
 
 
-def test_c23_no_marker_is_left_in_the_files_of_sqlite(tmp_path: Path) -> None:
+def test_c23_none_of_forty_markers_is_left_in_file_wal_or_log(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     db = open_database(f"sqlite:///{tmp_path / 'nurture.db'}")
     t.metadata.create_all(db.engine)
     with db.write() as tx:
         deploy.deploy(tx, PROJECT, {}, {}, NOW)
         found = load_live(tx, KEYRING, None)
     assert found is not None
-    lead = join(db)
+    columns = ("first_name", "last_name", "name", "phone", "country", "locale", "source", "owner")
+    lead = join(db, **{name: f"{MARK} leads.{name}" for name in columns})
+    with db.write() as tx:
+        own = {f"field{n}": f"{MARK} attributes.field{n}" for n in range(10)}
+        upsert_leads(tx, [LeadCall(lead=lead, attributes=own)], project=PROJECT, keyring=KEYRING, now=NOW)
     plant(db, lead)
-    say(db, lead, "grant", "offers", user_agent=f"{MARK} browser")
-    assert any(MARK.encode() in file.read_bytes() for file in tmp_path.iterdir())
+    said = {name: f"{MARK} ledger.{name}" for name in ("user_agent", "page")}
+    say(db, lead, "grant", "offers", **said)
+    written = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert len(set(re.findall(rf"{MARK} \w+\.\w+".encode(), written))) >= 40
     erase(db, found, lead)
     scrub(db)
     assert [file.name for file in tmp_path.iterdir() if MARK.encode() in file.read_bytes()] == []
+    told = capfd.readouterr()
+    assert "lead.erased" in told.out + told.err
+    assert MARK not in told.out + told.err
     db.close()
 
 
