@@ -269,7 +269,7 @@ class World:
 
     def new_dispatch(self, name: str, journal: Journal | None) -> Dispatch:
         dispatch = self.app.dispatch(name, journal, self.post)
-        dispatch.dice, dispatch.crash = Dice(0), self._crash
+        dispatch.judge.dice, dispatch.crash = Dice(0), self._crash
         return dispatch
 
     def _crash(self, point: str) -> None:
@@ -332,9 +332,10 @@ class World:
     async def send(self) -> None:
         """What is pending is sent, until nothing is left or the worker is killed. A provider's pace is machine time and
         not this world's matter."""
-        self.dispatch.lanes = Lanes(Pace())
-        while await self.dispatch.run():
-            self.dispatch.lanes = Lanes(Pace())
+        more = 1
+        while more:
+            self.dispatch.judge.lanes = Lanes(Pace())
+            more = await self.dispatch.run()
 
     def upkeep(self) -> None:
         self.take_over()
