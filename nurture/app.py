@@ -72,7 +72,7 @@ class App:
         """Makes and reads links, those of secrets long gone too where they take consent back (trust C16)."""
         with self.database.read() as tx:
             kept = keys.kept_link_keys(tx)
-        return Links(self.settings.base_url, self.settings.secrets, kept=kept)
+        return Links(self.settings.base_url, self.settings.secrets, kept=kept, mailto=self.settings.unsubscribe_mail)
 
     @property
     def journals(self) -> Path:

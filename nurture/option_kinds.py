@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -156,6 +157,21 @@ class Recipient:
             at.add(node, "N501", f"{said(node)} is neither a domain nor an address", "write 'example.com'")
             return None
         return text
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"type": "string"}
+
+
+class Mailbox:
+    noun = "an address such as b+unsubscribe@example.com"
+
+    def read(self, node: Node, at: Context) -> str | None:
+        found = word(node, at, self.noun)
+        # It stands in a header as it is, so it holds nothing that would have to be written otherwise there.
+        if found is None or re.fullmatch(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+", found.text):
+            return found.text if found is not None else None
+        at.add(node, "N501", f"{said(node)} is not {self.noun}")
+        return None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
         return {"type": "string"}

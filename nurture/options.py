@@ -18,6 +18,7 @@ from nurture.option_kinds import (
     DatabaseUrl,
     Day,
     Later,
+    Mailbox,
     Network,
     Port,
     Recipient,
@@ -109,6 +110,7 @@ class ReturnsOptions:
 
     maildir: str = ""
     imap: Imap | None = None
+    unsubscribe: str = ""
 
 
 @dataclass(frozen=True)
@@ -277,6 +279,7 @@ _RETURNS = Record(
     {
         "maildir": text_key("The Maildir that bounces, complaints and replies are delivered to."),
         "imap": Key(_IMAP, "The mailbox they are delivered to, where that is at a server."),
+        "unsubscribe": Key(Later(Mailbox()), "An address that ends there too, offered to unsubscribe by mail."),
     },
     lambda got, at: ReturnsOptions(**{key: value for key, value in got.values.items() if value is not None}),
     one_of=("maildir", "imap"),

@@ -45,6 +45,7 @@ class Settings:
     webhooks: dict[str, str] = field(default_factory=dict, repr=False)  # addresses by name; they may hold secrets
     maildir: Path | None = None  # where bounces, complaints and replies arrive: a folder …
     imap: Imap | None = None  # … or a mailbox at a server
+    unsubscribe_mail: str = ""  # whose mail arrives there too, and unsubscribes
     providers: dict[str, str] = field(default_factory=dict, repr=False)  # signing secrets of POST /hooks/NAME
     trusted_proxies: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
@@ -202,6 +203,7 @@ def _settings(root: Path, project: Project, got: Got, webhooks: dict[str, str]) 
         webhooks=webhooks,
         maildir=root / returns.maildir if returns.maildir else None,
         imap=returns.imap,
+        unsubscribe_mail=returns.unsubscribe,
         providers=got.get("providers", {}),
         trusted_proxies=got.get("trusted_proxies", ()),
         limits=got.get("limits", Limits()),

@@ -13,7 +13,8 @@ from nurture.errors import UserError
 MEANINGS = {
     "bounced": "bounced",
     "complained": "called spam: no marketing goes there any more",
-    "unsubscribed": "left by the provider's link",
+    "unsubscribed": "left by a mailed unsubscribe, or by the provider's link",
+    "asked": "answered that they want no more mail; a colleague was told",
     "replied": "answered by a person; kept, marked as seen",
     "delivered": "arrived, which nobody knew",
     "repeated": "known already",

@@ -289,6 +289,7 @@ def _head(
         message_id=mail_id,
         date=dated,
         unsubscribe=links.unsubscribe if letterhead.marketing else "",
+        unsubscribe_mailto=links.unsubscribe_mailto if letterhead.marketing else "",
     )
 
 

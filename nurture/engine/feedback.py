@@ -23,19 +23,23 @@ from nurture.lead.permission import ALL, MARKETING
 from nurture.mail.links import Links
 from nurture.mail.outcome import Kind as Class
 from nurture.mail.outcome import Move, Outcome, Phase, Rules, classify
+from nurture.mail.provider import provider_of
 from nurture.mail.report import Kind, Notice
-from nurture.store import bounced, closures, returned, suppressions
+from nurture.store import bounced, closures, outbox, returned, suppressions
 from nurture.store.closures import Strike, domain_of
-from nurture.store.outbox import CONFIRM, MAIL
+from nurture.store.identities import present_lead
+from nurture.store.outbox import CONFIRM, MAIL, NOTICE
 from nurture.store.returned import SentMail
 
 log = structlog.get_logger()
 
+WANTS_OUT = "feedback/wants_out"
 BOUNCES_WITHIN = timedelta(days=30)  # after the mail left; a bounce later than that tells of another mailbox
 
 # done · ignored: nothing follows from it · repeated: it was known · forged: no mark of ours · late
+# asked: a person wants no more mail, and a colleague was told
 Taken = Literal[
-    "bounced", "complained", "replied", "delivered", "unsubscribed", "ignored", "repeated", "forged", "late"
+    "bounced", "complained", "replied", "asked", "delivered", "unsubscribed", "ignored", "repeated", "forged", "late"
 ]
 
 
@@ -54,8 +58,10 @@ class Feedback:
 
     def _one(self, turn: Turn, notice: Notice, now: datetime) -> Taken:
         mail = self._mail(turn, notice)
-        if mail is None or mail.kind not in (MAIL, CONFIRM) or mail.lead is None:
-            taken: Taken = "ignored" if mail is not None or notice.kind in _HARMLESS else "forged"
+        if notice.token:
+            taken = self._by_mail(turn, notice.token, now)
+        elif mail is None or mail.kind not in (MAIL, CONFIRM) or mail.lead is None:
+            taken = "ignored" if mail is not None or notice.kind in _HARMLESS else "forged"
         else:
             turn.load([mail.lead])
             taken = self._act(turn, mail, mail.lead, notice, now) if mail.lead in turn.leads else "ignored"
@@ -82,7 +88,7 @@ class Feedback:
             case Kind.UNSUBSCRIBED:
                 return self.unsubscribed(turn, lead, now)
             case Kind.REPLIED:
-                return self.replied(turn, mail, lead, now)
+                return self.replied(turn, mail, lead, now, wants_out=notice.wants_out)
             case Kind.DELIVERED | Kind.SENT:
                 return self.delivered(turn, mail)
             case _:  # deferred, autoresponded, opened…: a delay is no bounce, a machine's answer no reply (E9, E23)
@@ -114,7 +120,7 @@ class Feedback:
         if not returned.mark_once(turn.tx, mail.id, "complained", now):
             return "repeated"
         returned.settle_unknown(turn.tx, mail.id)
-        self._leave(turn, lead, "complaint", {"feedback": _plain(notice.raw), "message": mail.id}, now)
+        self._leave(turn, lead, ALL_MARKETING, "complaint", {"feedback": _plain(notice.raw), "message": mail.id}, now)
         email = turn.leads[lead].email
         if email is not None:
             # Whoever left before by a link is now closed for the weightier reason.
@@ -125,14 +131,29 @@ class Feedback:
 
     def unsubscribed(self, turn: Turn, lead: int, now: datetime) -> Taken:
         """The person left by a link of the provider's own, which knows no topics."""
-        changed = self._leave(turn, lead, "provider", {}, now)
+        changed = self._leave(turn, lead, ALL_MARKETING, "provider", {}, now)
         return "unsubscribed" if changed else "repeated"
 
-    def replied(self, turn: Turn, mail: SentMail, lead: int, now: datetime) -> Taken:
-        """A person answered the mail."""
+    def _by_mail(self, turn: Turn, token: str, now: datetime) -> Taken:
+        """The person mailed the token of their unsubscribe link: the same as pressing it (trust C19)."""
+        link = self.links.read_unsubscribe(token)
+        if link is None:
+            return "forged"
+        lead = present_lead(turn.tx, link[0])
+        if lead is None:
+            return "repeated"  # erased since: nothing goes there any more
+        changed = self._leave(turn, lead, link[1] or ALL_MARKETING, "mailto", {"message": link[2]}, now)
+        return "unsubscribed" if changed else "repeated"
+
+    def replied(self, turn: Turn, mail: SentMail, lead: int, now: datetime, *, wants_out: bool = False) -> Taken:
+        """A person answered the mail. Where they want no more of it, that is no answer campaigns wait for, but a task
+        for a colleague (trust C19)."""
         if not returned.mark_once(turn.tx, mail.id, "replied", now):
             return "repeated"
         returned.settle_unknown(turn.tx, mail.id)
+        if wants_out:
+            self._tell(turn, lead, now)
+            return "asked"
         turn.emit(lead, "mail.replied", now, _said(mail))
         return "replied"
 
@@ -164,10 +185,32 @@ class Feedback:
             return Outcome(kind=Class.HARD, rule="", message=Move.FAIL, suppress_after=1) if notice.hard else soft
         return classify(Phase.RCPT, code, notice.status if telling else None, notice.text, self.rules)
 
-    def _leave(self, turn: Turn, lead: int, method: str, evidence: dict[str, object], now: datetime) -> bool:
+    def _tell(self, turn: Turn, lead: int, now: datetime) -> None:
+        """A mail to the lead's owner, else to whom the project names for alerts."""
+        to = turn.leads[lead].facts.owner or turn.live.project.alerts.fallback
+        if to is None:
+            log.warning("feedback.nobody_to_tell", lead=lead)
+            return
+        row = {
+            "lead_id": lead,
+            "shard": turn.leads[lead].shard,
+            "kind": NOTICE,
+            "template": WANTS_OUT,
+            "service": True,
+            "recipient": to,
+            "options": {},
+            "lane": provider_of(to),
+            "due": now,
+            "released_at": now,
+        }
+        outbox.insert(turn.tx, [row])
+
+    def _leave(
+        self, turn: Turn, lead: int, topic: str, method: str, evidence: dict[str, object], now: datetime
+    ) -> bool:
         said = Declaration(
             lead=lead,
-            topic=ALL_MARKETING,
+            topic=topic,
             action="withdraw",
             by="person",
             actor=self.source,

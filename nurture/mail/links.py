@@ -57,12 +57,14 @@ class _Hmac128(HMACAlgorithm):
 
 
 class Links:
-    """Makes and reads the links of one project. `base_url` may have a path; `secrets[0]` signs, all verify."""
+    """Makes and reads the links of one project. `base_url` may have a path; `secrets[0]` signs, all verify. `mailto`:
+    the address that unsubscribes by mail, where one is offered."""
 
-    def __init__(self, base_url: str, secrets: Sequence[str], *, kept: Sequence[str] = ()) -> None:
+    def __init__(self, base_url: str, secrets: Sequence[str], *, kept: Sequence[str] = (), mailto: str = "") -> None:
         if not secrets or not all(secrets):
             raise UserError("no secret to sign links with", hint="set `secrets` in config.yaml")
         self._base = base_url.rstrip("/")
+        self._mailto = mailto
         self._secrets = [secret.encode("utf-8") for secret in secrets]
         self._kept = list(kept)
         self._signers = {purpose: self._signer(purpose) for purpose in Purpose}
@@ -76,6 +78,11 @@ class Links:
     def unsubscribe(self, lead: Atom, topic: str, message: Atom) -> str:
         """The one-click address, also shown in the mail; never expires (trust C16)."""
         return f"{self._base}/u/{self.token(Purpose.UNSUBSCRIBE, lead, topic, message)}"
+
+    def unsubscribe_mailto(self, link: str) -> str:
+        """The same as this link, by mail: its token is the subject (RFC 2369 §3.2, trust C19). Empty where that is not
+        offered."""
+        return f"mailto:{self._mailto}?subject={link.rpartition('/')[2]}" if self._mailto and link else ""
 
     def preferences(self, lead: Atom) -> str:
         """The preference centre of a lead; never expires."""
@@ -187,6 +194,10 @@ class LeadLinks:
         if not self._unsubscribe:
             self._unsubscribe = self._links.unsubscribe(self._lead, self._topic, self._message)
         return self._unsubscribe
+
+    @property
+    def unsubscribe_mailto(self) -> str:
+        return self._links.unsubscribe_mailto(self.unsubscribe)
 
     @property
     def preferences(self) -> str:

@@ -10,14 +10,17 @@ from __future__ import annotations
 import email
 import email.message
 import email.utils
+import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from email.errors import MessageError
+from email.errors import HeaderParseError, MessageError
+from email.header import decode_header, make_header
 from enum import StrEnum
 
 import msgspec
 
+from nurture.mail.leaving import token_in, wants_out
 from nurture.mail.outcome import enhanced_code
 
 Part = email.message.Message
@@ -60,6 +63,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     hard: bool | None = None
     at: datetime | None = None  # when it happened, as the sender of the notice says
     id: str = ""  # the provider's own name of the happening
+    token: str = ""  # of an unsubscribe link, mailed to us (trust C19)
+    wants_out: bool = False  # an answer that says no more than that its writer wants no more mail
     raw: str = ""  # the word used for it: an action, a feedback type, a provider's event
 
 
@@ -91,6 +96,7 @@ _PROSE = re.compile(
 )
 _ANGLED = re.compile(r"^\s*<?([^\s<>@]+@[^\s<>@:]+?)>?:?\s*$", re.M)
 _CODE_LINE = re.compile(r"(?:^|[\s:#(])([45]\d\d)[ -](?:#?([45]\.\d{1,3}\.\d{1,3})\s)?([^\r\n]*)")
+_TAG = re.compile(r"<[/!]?([A-Za-z]*)[^<>]*>")
 _MACHINES = re.compile(r"(?:mailer-daemon|postmaster|mail-daemon|mdaemon)(?:@|$)", re.I)
 
 
@@ -105,6 +111,8 @@ def read_report(data: bytes) -> list[Notice]:
 
 def _read(mail: Part) -> list[Notice]:
     parts = [part for part in mail.walk() if part is not mail or not mail.is_multipart()]
+    if token := token_in(_subject(mail)):  # mail programs send these by themselves, and say so: no auto-reply
+        return [Notice(kind=Kind.UNSUBSCRIBED, token=token, raw="mailto")]
     if status := _first(parts, "message/delivery-status", "message/global-delivery-status"):
         return _delivery(mail, status, parts)
     if feedback := _first(parts, "message/feedback-report"):
@@ -117,7 +125,8 @@ def _read(mail: Part) -> list[Notice]:
         return [Notice(kind=Kind.AUTORESPONDED, marks=_recipients(mail), raw=reason)]
     answered = _ids(mail, "In-Reply-To") + tuple(reversed(_ids(mail, "References")))
     marks = tuple(dict.fromkeys((*answered, *_recipients(mail))))
-    return [Notice(kind=Kind.REPLIED if marks else Kind.UNKNOWN, marks=marks, raw="mail")]
+    kind = Kind.REPLIED if marks else Kind.UNKNOWN
+    return [Notice(kind=kind, marks=marks, wants_out=wants_out(_words_of(parts)), raw="mail")]
 
 
 # ── Delivery reports ────────────────────────────────────────────────────────────────────────────────────────────────
@@ -312,6 +321,26 @@ def _content(part: Part) -> str:
         return body.decode(part.get_content_charset() or "utf-8", "replace")
     except LookupError:
         return body.decode("utf-8", "replace")
+
+
+def _subject(mail: Part) -> str:
+    """The subject, also where it came in encoded words."""
+    try:
+        return str(make_header(decode_header(str(mail.get("Subject", "")))))
+    except (HeaderParseError, ValueError, LookupError):
+        return ""
+
+
+def _words_of(parts: Sequence[Part]) -> str:
+    """What a mail says: its text, else its HTML without the marks."""
+    if (text := _first(parts, "text/plain")) is not None:
+        return _content(text)
+    page = _first(parts, "text/html")
+    return "" if page is None else html.unescape(_TAG.sub(_between, _content(page)))
+
+
+def _between(tag: re.Match[str]) -> str:
+    return "\n> " if tag[1].lower() == "blockquote" else "\n" if tag[1].lower() in ("p", "div", "br") else " "
 
 
 def _text(part: Part, name: str) -> str:

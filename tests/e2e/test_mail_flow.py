@@ -1,7 +1,7 @@
 """There and back through real servers: our worker, Postfix, and behind it OpenSMTPD, Dovecot or postgrey.
 
 Postfix takes every mail and hands it on, as a company's own relay does; what comes back to `b+…@shop.example` lies in a
-mailbox of Dovecot's, which nurture reads by IMAP (E5, E9, E10, E23, E25).
+mailbox of Dovecot's, which nurture reads by IMAP (C19, E5, E9, E10, E23, E25).
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import asyncio
 import email
 import os
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -25,12 +27,13 @@ from nurture.app import open_app
 from nurture.clock import VirtualClock, machine_now
 from nurture.delivery.dkim import SigningKey, read_key
 from nurture.lead.permission import ALL
+from nurture.store.consents import people
 from nurture.store.tables import events, messages
 from nurture.worker import Worker
 from tests.e2e.test_returned_mail import scopes
 from tests.faults import project as killed
 from tests.peers.dovecot import PASSWORD, Dovecot
-from tests.peers.ground import free_port, need, until
+from tests.peers.ground import free_port, need, program, until
 from tests.peers.opendkim import opendkim
 from tests.peers.opensmtpd import OpenSmtpd
 from tests.peers.postfix import Postfix
@@ -44,7 +47,9 @@ smtp: {{host: 127.0.0.1, port: {smtp}, tls: none}}
 dkim: {{domain: shop.example, selector: s1, key: "${{file:dkim.pem}}"}}
 returns:
   imap: {{host: localhost, port: {imap}, username: b, password: "${{RETURNS}}", ca_file: ca.pem}}
+  unsubscribe: b+unsubscribe@shop.example
 """
+CONFIG = killed.CONFIG + "alerts: {{fallback: ops@shop.example}}\n"
 # One mail only: the second is due a second later, and a test must not depend on how fast it is.
 CAMPAIGN = killed.CAMPAIGN.replace("  - wait: 1s\n  - send: two\n", "  - wait: 30d\n  - send: two\n")
 
@@ -133,7 +138,7 @@ def a_project(root: Path, smtp: int, imap: int, authority: Path) -> killed.Proje
     pem = rsa.generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     (root / "dkim.pem").write_bytes(pem)
     (root / "ca.pem").write_bytes(authority.read_bytes())
-    made = killed.make(root, "sqlite:///nurture.db", smtp, 1, CAMPAIGN)
+    made = killed.make(root, "sqlite:///nurture.db", smtp, 1, CAMPAIGN, config=CONFIG)
     made.app.database.close()
     config = root / "config.yaml"
     kept = [line for line in config.read_text().splitlines() if not line.startswith("smtp:")]
@@ -203,3 +208,67 @@ async def test_e9_the_answer_of_a_vacation_responder_moves_nothing_and_is_not_an
         await there.send()
         assert (there.told(), scopes(there.project), there.left()) == (told, {}, [])
         assert there.postfix.log().count("from=<b+") == 1  # nothing more has left
+
+
+def swaks(way: Way, subject: str, *more: str, body: str = "") -> None:
+    """A mail as a person's own program sends it, to the address that unsubscribes."""
+    command = [program("swaks"), "--server", f"127.0.0.1:{way.postfix.port}", "--from", LEAD]
+    command += ["--to", "b+unsubscribe@shop.example", "--h-Subject", subject, "--body", body or "-", *more]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+async def mailto(way: Way) -> tuple[str, str]:
+    """(address, subject) of the second address in List-Unsubscribe of the mail that arrived."""
+    await way.send()
+    [mail] = way.dovecot.inbox("lead0", 1)
+    offered = re.fullmatch(r"<http://[^>]+>, <(mailto:[^>]+)>", email.message_from_bytes(mail)["List-Unsubscribe"])
+    assert offered is not None
+    parts = urlsplit(offered[1])
+    [subject] = parse_qs(parts.query, strict_parsing=True)["subject"]
+    return unquote(parts.path), subject
+
+
+def topics(way: Way) -> dict[str, str]:
+    with way.project.app.database.read() as tx:
+        [person] = people(tx, way.project.leads).values()
+    return {name: row.state for name, row in person.consents.items()}
+
+
+async def test_c19_a_mail_to_the_offered_address_unsubscribes(way: Callable[..., Any]) -> None:
+    need("swaks")
+    with way() as there:
+        address, token = await mailto(there)
+        assert address == "b+unsubscribe@shop.example"
+        await asyncio.to_thread(swaks, there, token)
+        assert there.heard() == {"unsubscribed": 1}
+        assert (topics(there), there.left()) == ({"offers": "withdrawn"}, [])
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda token: token[:-1] + ("A" if token[-1] != "A" else "B"), lambda _: "unsubscribe"]
+)
+async def test_c19_without_a_token_of_ours_nothing_changes(
+    way: Callable[..., Any], spoil: Callable[[str], str]
+) -> None:
+    need("swaks")
+    with way() as there:
+        _, token = await mailto(there)
+        await asyncio.to_thread(swaks, there, subject(token), body="unsubscribe")
+        assert set(there.heard()) <= {"forged", "ignored"}
+        assert (topics(there), len(there.left())) == ({"offers": "granted"}, 1)
+
+
+async def test_c19_an_answer_that_says_unsubscribe_is_a_task_for_a_colleague(way: Callable[..., Any]) -> None:
+    need("swaks")
+    with way() as there:
+        await mailto(there)
+        answered = f"<{there.row().mail_id}>"
+        await asyncio.to_thread(
+            swaks, there, "Re: Number 1", "--header", f"In-Reply-To: {answered}", body="Désinscription, merci"
+        )
+        assert there.heard() == {"asked": 1}
+        assert topics(there) == {"offers": "granted"}
+        await there.send()
+        [task] = there.dovecot.inbox("ops", 1)
+    assert email.message_from_bytes(task)["Subject"] == f"{LEAD} asked to be left alone"

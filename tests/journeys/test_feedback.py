@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from nurture.delivery.maildir import Maildir
@@ -13,7 +15,8 @@ from nurture.errors import StoreUnavailable, UserError
 from nurture.lead.permission import ALL, MARKETING
 from nurture.mail.report import Kind
 from nurture.store.database import Database
-from tests.journeys.posted import FEEDBACK, Post, posted
+from nurture.store.tables import leads, messages
+from tests.journeys.posted import FEEDBACK, LINKS, Post, posted
 from tests.journeys.world import instant
 from tests.unit.mail.returned import postfix
 
@@ -155,6 +158,58 @@ def test_e18_a_report_settles_an_unknown_outcome(db: Database, kind: Kind) -> No
 
 def test_e18_a_delivery_says_nothing_new_of_a_mail_that_was_sent(db: Database) -> None:
     assert posted(db).hears(Kind.DELIVERED) == "ignored"
+
+
+# --- leaving by mail ---
+
+UNSUBSCRIBES = {"offers": "withdrawn", "news": "granted"}
+
+
+def mailed(post: Post, token: str) -> str:
+    return post.hears(Kind.UNSUBSCRIBED, marks=(), token=token)
+
+
+def test_c19_a_mailed_token_unsubscribes_from_the_topic_of_its_mail_once(db: Database) -> None:
+    post = posted(db)
+    token = LINKS.unsubscribe(post.lead, "offers", post.message).rpartition("/")[2]
+    assert [mailed(post, token), mailed(post, token)] == ["unsubscribed", "repeated"]
+    assert {name: post.consents()[name] for name in UNSUBSCRIBES} == UNSUBSCRIBES
+    assert len(post.said("consent.withdrawn")) == 1
+
+
+def test_c16_c19_a_mailed_token_works_when_its_mail_is_no_longer_kept(db: Database) -> None:
+    post = posted(db)
+    assert mailed(post, LINKS.unsubscribe(post.lead, "offers", 4711).rpartition("/")[2]) == "unsubscribed"
+
+
+def test_c19_a_tampered_token_changes_nothing(db: Database) -> None:
+    post = posted(db)
+    token = LINKS.unsubscribe(post.lead, "offers", post.message).rpartition("/")[2]
+    for forged in (token[:-1] + ("A" if token[-1] != "A" else "B"), "x" + token[1:], LINKS.verp(post.message)):
+        assert mailed(post, forged) == "forged"
+    assert set(post.consents().values()) == {"granted"}
+
+
+def test_c19_a_mailed_token_of_somebody_erased_does_nothing(db: Database) -> None:
+    post = posted(db)
+    assert mailed(post, LINKS.unsubscribe(4711, "offers", 1).rpartition("/")[2]) == "repeated"
+
+
+@pytest.mark.parametrize(("owner", "to"), [("lea@shop.example", "lea@shop.example"), (None, "ops@shop.example")])
+def test_c19_an_answer_that_wants_out_is_a_task_for_a_colleague_and_no_answer(
+    db: Database, owner: str | None, to: str
+) -> None:
+    post = posted(db)
+    alerts = msgspec.structs.replace(post.site.live.project.alerts, fallback="ops@shop.example")
+    project = msgspec.structs.replace(post.site.live.project, alerts=alerts)
+    post.site.live = replace(post.site.live, project=project)
+    with db.write() as tx:
+        tx.execute(leads.update().values(owner=owner))
+    assert [post.hears(Kind.REPLIED, wants_out=True), post.hears(Kind.REPLIED, wants_out=True)] == ["asked", "repeated"]
+    with db.read() as tx:
+        told = tx.execute(messages.select().where(messages.c.kind == "notice")).all()
+    assert [(row.recipient, row.template, row.lead_id) for row in told] == [(to, "feedback/wants_out", post.lead)]
+    assert (post.said("mail.replied"), set(post.consents().values())) == ([], {"granted"})
 
 
 # --- the Maildir ---
