@@ -245,11 +245,13 @@ async def test_c19_a_mail_to_the_offered_address_unsubscribes(way: Callable[...,
         assert (topics(there), there.left()) == ({"offers": "withdrawn"}, [])
 
 
-@pytest.mark.parametrize(
-    "spoil", [lambda token: token[:-1] + ("A" if token[-1] != "A" else "B"), lambda _: "unsubscribe"]
-)
+def tampered(token: str) -> str:
+    return token[:-1] + ("A" if token[-1] != "A" else "B")
+
+
+@pytest.mark.parametrize("subject", [tampered, lambda _: "unsubscribe"], ids=["tampered", "none"])
 async def test_c19_without_a_token_of_ours_nothing_changes(
-    way: Callable[..., Any], spoil: Callable[[str], str]
+    way: Callable[..., Any], subject: Callable[[str], str]
 ) -> None:
     need("swaks")
     with way() as there:
