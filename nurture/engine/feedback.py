@@ -6,8 +6,9 @@ each mail and kind (trust E24). Whatever else it says of itself is not believed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -51,6 +52,7 @@ class Feedback:
     keyring: Keyring
     rules: Rules
     source: str
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # (source, why), since this process began
 
     def take(self, turn: Turn, notices: Sequence[Notice], now: datetime) -> list[Taken]:
         """Make these true, in order; what came of each. The caller flushes the turn and commits."""
@@ -65,6 +67,8 @@ class Feedback:
         else:
             turn.load([mail.lead])
             taken = self._act(turn, mail, mail.lead, notice, now) if mail.lead in turn.leads else "ignored"
+        if taken in ("forged", "late"):
+            self.refused[self.source, taken] += 1
         tell = log.warning if taken == "forged" else log.info
         tell(f"feedback.{taken}", source=self.source, kind=str(notice.kind), message=mail.id if mail else None)
         return taken

@@ -103,6 +103,12 @@ class _Collector(Collector):
         yield GaugeMetricFamily(
             "nurture_ingest_waiting", "calls that wait to be stored", value=self._services.ingest.waiting
         )
+        refused = CounterMetricFamily(
+            "nurture_reports_refused", "reports about mails that were not believed", labels=["source", "reason"]
+        )
+        for (source, reason), count in sorted(self._services.reports_refused.items()):
+            refused.add_metric([source, reason], count)
+        yield refused
         now = self._services.clock.now()
         try:
             with self._services.database.read() as tx:

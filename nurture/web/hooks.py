@@ -55,6 +55,7 @@ class Hooks:
     live: Callable[[], Live | None]
     feedback: Callable[[str], Feedback]
     trusted_proxies: tuple[str, ...] = ()
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # (source, why), see engine.feedback
     now: Callable[[], datetime] = machine_now
     fetch: Callable[[str], bytes] = field(default_factory=lambda: Documents())
 
@@ -82,12 +83,14 @@ class Hooks:
             notices = READERS[name](posted)
             counts = self._store(name, posted, notices)
         except Unverified as error:
+            self.refused[f"hooks:{name}", "unverified"] += 1
             log.warning("hook.unverified", provider=name, why=str(error))
             if isinstance(error, NoLogin):
                 challenge = {"WWW-Authenticate": f'Basic realm="{name}"'}
                 return _json({"success": False, "message": str(error)}, 401, challenge)
             return _json({"success": False, "message": str(error)}, 403)
         except Unreadable as error:
+            self.refused[f"hooks:{name}", "unreadable"] += 1
             log.warning("hook.unreadable", provider=name, why=str(error))
             return _json({"success": False, "message": str(error)}, 400)
         except (StoreUnavailable, LostRace, NotYet, Unavailable):

@@ -174,3 +174,24 @@ async def test_e27_who_is_named_for_alerts_gets_a_mail_that_reads_well(project: 
     [told] = [mail for data in sent(project.root) if (mail := parsed(data))["To"] == "<ops@shop.example>"]
     assert told["Subject"] == "'two-mails' is paused: 100.0% of the last 1 mails came back for good"
     assert told["Auto-Submitted"] == "auto-generated"
+
+
+async def test_e24_refused_reports_are_counted_for_those_who_watch(project: killed.Project) -> None:
+    mark = parsed(await deliver(project.app))["Message-ID"].strip("<>")
+    forged = postfix("failed", "5.1.1", "smtp; 550 5.1.1 User unknown", "lead0@mail0.example")
+    (project.root / "returned" / "new" / "1.M1.mx").write_bytes(forged)
+    project.app.read_returns()
+    endpoint = Endpoint(project.app, "127.0.0.1", 0)
+    app = create_app(endpoint.services(), endpoint.hooks().routes())
+    said = {"event": "hard_bounce", "email": "lead0@mail0.example", "message-id": mark[:-20] + "x@shop.example"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop.example") as client:
+        await client.post("/hooks/brevo", json=said)
+        await client.post("/hooks/brevo", json=said, headers={"authorization": "Bearer a-long-token"})
+        told = (await client.get("/metrics")).text
+    counted = {line for line in told.splitlines() if line.startswith("nurture_reports_refused_total")}
+    assert counted == {
+        'nurture_reports_refused_total{reason="forged",source="hooks:brevo"} 1.0',
+        'nurture_reports_refused_total{reason="forged",source="maildir"} 1.0',
+        'nurture_reports_refused_total{reason="unverified",source="hooks:brevo"} 1.0',
+    }
+    assert scopes(project) == {}
