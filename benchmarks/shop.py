@@ -35,6 +35,7 @@ locale: en
 currency: EUR
 sender: {{name: Shop, email: news@shop.example, reply_to: hello@shop.example, postal_address: "1 rue X, 75002 Paris"}}
 smtp: {{host: 127.0.0.1, port: {port}, tls: none, connections: 10}}
+alerts: {{blast: 100000000}}
 topics:
   offers: {{title: {{en: Offers}}, wording: {{en: "Yes, offers."}}, basis: consent, double_opt_in: false}}
 events:

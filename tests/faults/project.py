@@ -32,6 +32,7 @@ timezone: Europe/Paris
 locale: en
 sender: {{name: Shop, email: news@shop.example, postal_address: "1 rue X, 75002 Paris"}}
 smtp: {{host: 127.0.0.1, port: {port}, tls: none, connections: 4}}
+alerts: {{blast: 100000000}}
 topics:
   offers: {{title: {{en: Offers}}, wording: {{en: "Yes, offers."}}, basis: consent, double_opt_in: false}}
 events:
