@@ -16,6 +16,7 @@ from nurture.cli import (
     beginning,
     check,
     closures,
+    config,
     consent,
     db,
     deploying,
@@ -105,6 +106,7 @@ app.add_typer(
     closures.app, name="closures", short_help="Ways out that are closed, and opening them.", rich_help_panel=RUN
 )
 app.add_typer(keys.app, name="keys", short_help="Keys of other programs.", rich_help_panel=RUN)
+app.add_typer(config.app, name="config", short_help="What config.yaml says, without its secrets.", rich_help_panel=RUN)
 app.add_typer(db.app, name="db", short_help="Bring the schema up to date, copy the database.", rich_help_panel=RUN)
 app.command("import", short_help="Take in leads, events or deals from a file.", rich_help_panel=PEOPLE)(
     imports.import_file

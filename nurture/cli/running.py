@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,15 +51,22 @@ def _loop(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _open(project: ProjectOption) -> App:
+    import structlog
+
     from nurture.app import open_app
+    from nurture.exposure import exposed
+    from nurture.folder import read_folder
     from nurture.logs import set_up
 
     set_up()
-    app = open_app(project_root(project))
+    root = project_root(project)
+    app = open_app(root)
     app.check()
     names = app.settings.allow_recipients
     if names is not None:
         typer.echo(f"STAGING: mails go to nobody but {', '.join(names)} (allow_recipients in config.yaml)", err=True)
+    for one in exposed(read_folder(root), app.database.path):
+        structlog.get_logger().warning("files.exposed", why=one.text, do=one.hint)
     return app
 
 
@@ -73,6 +81,7 @@ async def _once(app: App) -> None:
 
 async def _run(app: App, host: str, port: int, *, work: bool, serve: bool) -> None:
     """Until a signal: the endpoint stops taking requests first, then the worker drains."""
+    from nurture.service import told
     from nurture.serving import Endpoint
     from nurture.worker import Worker, alone, settle_in, signals
 
@@ -86,10 +95,8 @@ async def _run(app: App, host: str, port: int, *, work: bool, serve: bool) -> No
         if endpoint is not None:
             await endpoint.start()
         try:
-            if work:
-                await worker.run()
-            else:
-                await worker.stopped()
+            async with told(os.environ, os.getpid()):
+                await (worker.run() if work else worker.stopped())
         finally:
             if endpoint is not None:
                 await endpoint.stop()

@@ -209,6 +209,14 @@ def test_a_value_that_is_no_figure_or_time_is_refused(source: str) -> None:
         render(source)
 
 
+def test_x17_a_reference_to_a_secret_is_plain_text_in_a_template_and_in_a_leads_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CANARY", "canary-7f3a")
+    written = "${CANARY} ${file:/etc/hostname}"
+    assert render(f"{written} {{{{ v }}}}", v=written) == f"{written} {written}"
+
+
 def test_remembered_formats_stay_bounded() -> None:
     memory: dict[Any, str] = {}
     render("{% for n in numbers %}{{ n|money('EUR') }}{% endfor %}", numbers=list(range(5000)), _memory=memory)

@@ -1,0 +1,73 @@
+"""PostgreSQL: the role that works may change no tables (trust X22), as docs/how-to/run-as-a-service.md sets it up."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from nurture.store import migrate
+from nurture.store.database import Database, open_database
+from tests.store.people import World
+
+pytestmark = pytest.mark.postgres
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "run-as-a-service.md"
+
+
+@pytest.fixture
+def roles(postgres_url: str) -> Iterator[tuple[Database, Database]]:
+    """The owner's database and the worker's, made by the page's own statements."""
+    mark = uuid.uuid4().hex[:10]
+    found = re.search(r"```sql\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    script = re.sub(r"\bnurture(_owner)?\b", lambda m: f"n{mark}{m[1] or ''}", found[1])
+    outer, _, inner = script.partition("\\c")
+    server = open_database(postgres_url)
+
+    def opened(role: str | None) -> Database:
+        url = server.engine.url.set(database=f"n{mark}", username=role or server.engine.url.username)
+        return open_database(url.render_as_string(hide_password=False))
+
+    outside = server.engine.execution_options(isolation_level="AUTOCOMMIT")
+    with outside.connect() as connection:
+        for statement in filter(None, map(str.strip, outer.split(";"))):
+            connection.execute(text(statement))
+        connection.execute(text(f"ALTER DATABASE n{mark} OWNER TO n{mark}_owner"))
+    root, owner, worker = opened(None), opened(f"n{mark}_owner"), opened(f"n{mark}")
+    with root.write() as tx:  # PostgreSQL before 15 lets nobody but its own role own the schema
+        tx.execute(text(f"ALTER SCHEMA public OWNER TO n{mark}_owner"))
+    with owner.write() as tx:
+        for statement in filter(None, map(str.strip, inner.partition("\n")[2].split(";"))):
+            tx.execute(text(statement))
+    yield owner, worker
+    for database in (root, owner, worker):
+        database.close()
+    with outside.connect() as connection:
+        for statement in (f"DROP DATABASE n{mark} WITH (FORCE)", f"DROP ROLE n{mark}", f"DROP ROLE n{mark}_owner"):
+            connection.execute(text(statement))
+    server.close()
+
+
+def test_x22_the_owner_upgrades_and_the_worker_works(roles: tuple[Database, Database]) -> None:
+    owner, worker = roles
+    migrate.upgrade(owner)
+    migrate.check(worker)
+    World(worker).lead(email="anna@example.com")
+    with worker.write() as tx:
+        assert tx.execute(text("DELETE FROM leads")).rowcount == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DROP TABLE leads", "ALTER TABLE leads ADD COLUMN x INT", "CREATE TABLE x (y INT)", "TRUNCATE consent_ledger"],
+)
+def test_x22_the_worker_changes_no_tables(roles: tuple[Database, Database], statement: str) -> None:
+    owner, worker = roles
+    migrate.upgrade(owner)
+    with pytest.raises(ProgrammingError, match=r"must be owner|permission denied"), worker.write() as tx:
+        tx.execute(text(statement))
