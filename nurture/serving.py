@@ -12,6 +12,7 @@ from nurture.app import App
 from nurture.errors import UserError
 from nurture.web.app import create_app
 from nurture.web.hooks import Hooks
+from nurture.web.patience import MOST_CONNECTIONS, Patience
 from nurture.web.services import Services
 
 log = structlog.get_logger()
@@ -74,6 +75,9 @@ class Endpoint:
             server_header=False,
             proxy_headers=False,  # web.access judges whose word on addresses is taken (trust C3)
             date_header=True,
+            http=Patience,
+            ws="none",
+            limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=GRACE,
             timeout_keep_alive=20,
             lifespan="off",

@@ -9,6 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import heard
+from tests.heard import _logs_tell_of_nobody
+
+__all__ = ["_logs_tell_of_nobody"]
+
 # A server that is promised in CI and missing is a failure there; elsewhere its tests are skipped, and counted aloud.
 SERVICES = {
     "postgres": "PostgreSQL (no server answers at NURTURE_TEST_POSTGRES)",
@@ -23,6 +28,9 @@ for name, examples in (("dev", 50), ("ci", 100), ("nightly", 5000)):
         name, max_examples=examples, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
     )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev"))
+
+
+heard.listen()
 
 
 @pytest.hookimpl(wrapper=True)

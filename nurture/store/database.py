@@ -158,6 +158,7 @@ def _postgres(url: URL, pool_size: int) -> Engine:
             url.set(drivername="postgresql+psycopg"),
             json_serializer=_dump,
             json_deserializer=_DECODER.decode,
+            hide_parameters=True,  # a failed statement is logged, the people in it are not (trust X16)
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
@@ -184,6 +185,7 @@ def _sqlite(url: URL, durable: bool) -> Engine:
         url.set(drivername="sqlite+pysqlite"),
         json_serializer=_dump,
         json_deserializer=_DECODER.decode,
+        hide_parameters=True,
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
         **options,
     )

@@ -83,7 +83,9 @@ def _handlers(
         project = services.project
         return pages.show(project, pages.language(project), "busy", status=503, headers={"Retry-After": "60"})
 
-    async def broken(_request: Request, _error: Exception) -> Response:
+    async def broken(request: Request, _error: Exception) -> Response:
+        if request.url.path.startswith("/v1/"):
+            return JSONResponse({"success": False, "code": "broken", "message": "this failed here; try again"}, 500)
         project = services.project
         return pages.show(project, pages.language(project), "busy", status=500)
 

@@ -22,6 +22,7 @@ from nurture.demo.run import Played, Wish, run
 from nurture.store import outbox
 from nurture.store.identities import find_lead
 from nurture.store.ledger import entries_of
+from tests.heard import hear
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(300)  # 15 seconds on an idle machine
@@ -54,6 +55,7 @@ def letters(played: Played) -> list[Letter]:
 def test_the_command_ends_with_the_number_of_mails_and_exit_0(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "nurture.demo", "--leads", "3", "--weeks", "1", "--project", a_project(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
+    hear(done.stderr)
     assert done.returncode == 0, done.stderr
     assert re.match(r"\d+ mails were sent", done.stdout.splitlines()[-1])
 

@@ -17,6 +17,7 @@ from nurture.worker import Worker
 from tests.delivery.recording import RecordingTransport
 from tests.delivery.server import ScriptedServer
 from tests.faults.project import Project, opened
+from tests.heard import hear
 
 FEW, MANY = 20_000, 100_000
 MOST_MB = 200  # resident; the aim is 150, measured with another process's memory beside it
@@ -48,9 +49,10 @@ async def peak_mb(project: Project) -> float:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", _WEIGHED, "--project", str(project.root), "worker", "--once"),
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
     )
-    told, _ = await process.communicate()
+    told, logged = await process.communicate()
+    hear(logged)
     assert process.returncode == 0
     return int(told.split()[-1]) / 1024
 

@@ -21,6 +21,7 @@ from nurture.lead.permission import ALL
 from nurture.worker import Worker
 from tests.e2e.test_returned_mail import deliver, parsed, scopes
 from tests.faults import project as killed
+from tests.heard import hear
 from tests.peers.dovecot import PASSWORD, USER, Dovecot
 from tests.unit.mail.returned import postfix
 
@@ -133,7 +134,9 @@ replace(returns, crash=end).read(live, app.clock.now())
 
 def reading(root: Path, point: str) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-c", READING, str(root), point]
-    return subprocess.run(command, env={**os.environ, "RETURNS": PASSWORD}, capture_output=True, check=False)
+    ran = subprocess.run(command, env={**os.environ, "RETURNS": PASSWORD}, capture_output=True, check=False)
+    hear(ran.stderr)
+    return ran
 
 
 @pytest.mark.parametrize(("point", "again"), [("taken", "bounced"), ("committed", "repeated")])

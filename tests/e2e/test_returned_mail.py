@@ -30,6 +30,7 @@ from nurture.store.tables import messages
 from nurture.web.app import create_app
 from nurture.worker import Worker
 from tests.faults import project as killed
+from tests.heard import hear
 from tests.unit.mail.returned import postfix
 
 MORE = """
@@ -127,6 +128,7 @@ def command(project: killed.Project, *arguments: str) -> str:
     ran = subprocess.run(
         [nurture, "--project", str(project.root), "returns", *arguments], capture_output=True, text=True
     )
+    hear(ran.stderr)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 

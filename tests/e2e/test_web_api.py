@@ -192,6 +192,24 @@ async def test_x20_an_error_shows_nothing_of_the_inside(world: Endpoint) -> None
     assert answer.json() == {"success": False, "code": "not_found", "message": "there is nothing at this address"}
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/leads/u1"), ("GET", "/p/x"), ("POST", "/v1/track")])
+async def test_x20_a_failure_inside_shows_no_trace(
+    world: Endpoint, method: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> Any:
+        raise RuntimeError("the secret reason")
+
+    for name in ("web.api.read_profile", "web.public.masked", "web.ingest.read_call"):
+        monkeypatch.setattr(f"nurture.{name}", broken)
+    monkeypatch.setattr("nurture.web.personal.Personal.person", broken)
+    world.lead()
+    transport = httpx.ASGITransport(world.app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://x", headers=world.client.headers) as client:
+        answer = await client.request(method, path)
+    assert answer.status_code == 500
+    assert not any(word in answer.text for word in ("secret reason", "Traceback", "RuntimeError", ".py"))
+
+
 async def test_r16_alive_and_ready(world: Endpoint) -> None:
     assert (await world.client.get("/healthz")).json() == {"alive": True}
     ready = await world.client.get("/readyz")

@@ -29,6 +29,7 @@ from nurture.store.ledger import entries_of
 from nurture.store.tables import metadata
 from nurture.web.app import create_app
 from nurture.web.services import Services
+from tests.heard import NAME
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 PROJECT = Project(
@@ -87,6 +88,7 @@ class Endpoint:
 
     def lead(self, external: str = "u1", email: str | None = "anna@example.com", **columns: Any) -> int:
         with self.database.write() as tx:
+            columns = {"first_name": NAME, **columns}
             call = LeadCall(external=external, columns={"email": email, **columns} if email else columns)
             [who] = upsert_leads(tx, [call], project=PROJECT, keyring=self.keyring, now=NOW)
         return who.lead

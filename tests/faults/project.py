@@ -20,6 +20,7 @@ from nurture.mail.template import template, template_names
 from nurture.store import casting, migrate
 from nurture.store.casting import Cast
 from nurture.store.events import store_events
+from tests.heard import NAME
 
 SECRET = "a secret that only this test knows, and nobody else"
 
@@ -53,7 +54,7 @@ steps:
 TEMPLATE = """---
 subject: Number {number} for {{{{ lead.external_id }}}}
 ---
-<p>Hello {{{{ lead.external_id }}}}, this is number {number}.</p>
+<p>Hello {{{{ lead.external_id }}}}, this is number {number} of Zephyrine-Body.</p>
 <p>{{{{ sender.postal_address }}}} <a href="{{{{ links.unsubscribe }}}}">Unsubscribe</a></p>
 """
 
@@ -101,7 +102,11 @@ def make(root: Path, database: str, port: int, leads: int, *campaigns: str, conf
     with app.database.write() as tx:
         deploy(tx, app.settings.project, checked.plans, templates, now)
         cast = [
-            Cast(fields={"email": f"lead{n}@mail{n % 7}.example"}, consents=["offers"], external_id=f"lead{n}")
+            Cast(
+                fields={"email": f"lead{n}@mail{n % 7}.example", "first_name": NAME},
+                consents=["offers"],
+                external_id=f"lead{n}",
+            )
             for n in range(leads)
         ]
         ids = casting.put(tx, app.settings.project, cast, now, app.keyring)

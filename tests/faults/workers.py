@@ -20,6 +20,7 @@ from nurture.store.database import open_database
 from nurture.store.tables import enrollments, messages
 from tests.delivery.server import ScriptedServer
 from tests.faults.project import Project
+from tests.heard import hear
 
 _SUBJECT = re.compile(rb"^Subject: (.*)\r$", re.MULTILINE)
 
@@ -81,6 +82,7 @@ class Crew:
         told = []
         async for line in process.stderr:
             told.append(line.decode())
+            hear(line)
             if b"worker.started" in line:
                 break
         else:
@@ -90,8 +92,8 @@ class Crew:
 
 
 async def _drain(stream: asyncio.StreamReader) -> None:
-    while await stream.read(65536):
-        pass
+    async for line in stream:
+        hear(line)
 
 
 async def end(*running: Process) -> None:
