@@ -118,6 +118,10 @@ async def post(
         raise CallFailed(f"it cannot be reached: {type(error).__name__}", again=True) from error
 
 
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_TRANSLATED, _PUBLIC = ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("2000::/3")
+
+
 async def _address(where: Target, lookup: Resolve) -> str:
     """The one address that is connected to. Refused when any address of the name is not a public one: a name with two
     faces is not trusted with either."""
@@ -125,13 +129,25 @@ async def _address(where: Target, lookup: Resolve) -> str:
     if not found:
         raise CallFailed("its name is not known", again=True)
     for text in found:
-        address: ipaddress.IPv4Address | ipaddress.IPv6Address = ipaddress.ip_address(text.partition("%")[0])
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
+        address = _reached(ipaddress.ip_address(text.partition("%")[0]))
         allowed = address.is_loopback if where.here else address.is_global and not address.is_multicast
         if not allowed:
             raise CallFailed("its name leads into a private network", again=False)
     return found[0]
+
+
+def _reached(address: _Address) -> _Address:
+    """The IPv4 address that an IPv6 one leads to, where it leads to one: a private network must not hide behind a
+    translator (RFC 4291 §2.5.5, RFC 3056, RFC 6052). What lies outside 2000::/3 is nobody's public address."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    if address.sixtofour is not None:
+        return address.sixtofour
+    if address in _TRANSLATED:
+        return ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address if address.is_loopback or address in _PUBLIC else ipaddress.IPv6Address("::")
 
 
 async def _exchange(

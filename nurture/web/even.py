@@ -16,7 +16,7 @@ from nurture.clock import Stopwatch
 
 # Seconds of a step. A link's token cannot be guessed, and an unsubscribe is to be answered within 50 ms; an address can
 # be guessed by anybody who sees a form.
-LINKS, FORMS = 0.04, 0.1
+LINKS, FORMS = 0.04, 0.25
 
 Handler = Callable[[Request], Awaitable[Response]]
 

@@ -98,11 +98,52 @@ async def test_x13_an_answer_over_64_kb_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["10.0.0.1", "192.168.1.1", "169.254.169.254", "::ffff:169.254.169.254", "fd00::1", "127.0.0.1", "0.0.0.0", "::1"],
+    [
+        *("10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.169.254", "127.0.0.1", "0.0.0.0", "100.64.0.1"),
+        *("224.0.0.1", "240.0.0.1", "198.18.0.1", "192.0.0.1", "255.255.255.255"),
+        *("::1", "::", "fd00::1", "fe80::1", "fe80::1%eth0", "ff02::1"),
+        *("::ffff:169.254.169.254", "::127.0.0.1", "::ffff:0:127.0.0.1"),
+        *("64:ff9b::169.254.169.254", "64:ff9b::a00:1", "64:ff9b:1::1", "2002:a9fe:a9fe::1", "2002:7f00:1::"),
+        *("2001:0:7f00:1::", "2001:db8::1"),
+    ],
 )
 async def test_x13_a_name_that_leads_into_a_private_network_is_refused(address: str) -> None:
     with pytest.raises(CallFailed, match="private network"):
         await post(target("https://hooks.example/"), b"{}", [], seconds=5, lookup=names("93.184.216.34", address))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("host", ["0x7f000001", "2130706433", "127.1", "0177.0.0.1", "[::ffff:127.0.0.1]"])
+async def test_x13_another_spelling_of_this_machine_is_this_machine(host: str) -> None:
+    with pytest.raises(CallFailed, match="private network"):
+        await post(target(f"https://{host}/"), b"{}", [], seconds=5)
+
+
+async def test_x13_the_address_that_was_looked_at_is_the_one_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    connected: list[str] = []
+
+    async def two_faced(host: str, _port: int) -> Sequence[str]:
+        asked.append(host)
+        return ["93.184.216.34"] if len(asked) == 1 else ["127.0.0.1"]
+
+    async def connect(address: str, *_: object, **__: object) -> None:
+        connected.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio, "open_connection", connect)
+    with pytest.raises(CallFailed, match="cannot be reached"):
+        await post(target("https://hooks.example/"), b"{}", [], seconds=5, lookup=two_faced)
+    assert (asked, connected) == (["hooks.example"], ["93.184.216.34"])
+
+
+@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1", "64:ff9b::5db8:d822"])
+async def test_x13_a_public_address_is_called(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def connect(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(asyncio, "open_connection", connect)
+    with pytest.raises(CallFailed, match="cannot be reached"):
+        await post(target("https://hooks.example/"), b"{}", [], seconds=5, lookup=names(address))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
