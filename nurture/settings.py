@@ -90,6 +90,20 @@ def _outcomes(got: Got, root: Path, findings: Findings) -> str:
     return text
 
 
+def read_stored(folder: Folder, environ: Mapping[str, str]) -> ProjectReading:
+    """As `read_language`, for a deploy: what is stored and printed in mails must be known, so a `${NAME}` in it that is
+    not set is a problem. Those of the machine's part, the secrets, are the worker's and not needed here (trust X17)."""
+
+    def prepare(tree: Node, findings: Findings) -> Node:
+        known = {name: environ[name] for name, _ in placeholders(tree) if name in environ}
+        if isinstance(tree, MappingNode):
+            kept = [(key, value) for key, value in tree.entries if key.text not in MACHINE and key.text != "webhooks"]
+            known |= _look_up(MappingNode(tree.mark, tuple(kept)), folder.root, environ, findings)
+        return _put_in(tree, known)
+
+    return read_project(folder.config, folder.segments, MACHINE, prepare)
+
+
 def load_settings(folder: Folder, environ: Mapping[str, str]) -> Settings:
     """All settings of the project. Raises ProjectProblems with everything that keeps a worker from starting."""
     webhooks: dict[str, str] = {}

@@ -44,12 +44,12 @@ def _ready(project: Path | None, *, create: bool) -> Iterator[_Ready]:
     """Raises ProjectProblems with every error of campaigns, templates and config."""
     from nurture.campaign.problems import ProjectProblems, errors
     from nurture.engine.checking import check_project
-    from nurture.settings import database_url, read_language
+    from nurture.settings import database_url, read_stored
     from nurture.store import migrate
     from nurture.store.database import open_database
 
     folder = open_folder(project)
-    language = read_language(folder, os.environ)
+    language = read_stored(folder, os.environ)
     checked = check_project(language.project, folder.campaigns, folder.templates)
     wrong = errors([*folder.problems, *language.problems, *checked.problems])
     if wrong:

@@ -1,7 +1,8 @@
 """Somebody's table, row by row: CSV (comma, semicolon or tab) or JSON lines, plain or gzip.
 
 Nothing is repaired. A record with another number of fields than the header, with a NUL or with bytes that are not
-UTF-8 is refused with its line and the reason, and the reading goes on. Memory is bounded by the longest line.
+UTF-8 is refused with its line and the reason, and the reading goes on. Memory is bounded by the longest line (trust
+X15).
 """
 
 from __future__ import annotations

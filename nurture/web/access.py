@@ -19,7 +19,7 @@ from nurture.errors import NurtureError
 from nurture.store.database import Database
 from nurture.store.keys import Key, find_key, touch_key
 
-_KEPT = 1.0  # seconds a key's answer is remembered: so long a revoked key may still work (trust X11)
+_KEPT = 0.5  # seconds a key's answer is remembered: so long a revoked key may still work, anywhere (trust X11)
 _MOST_KEPT = 1_000
 _TOUCH = 3_600.0  # seconds between two notes of a key's use
 
@@ -34,7 +34,7 @@ class Refused(Exception):
 
 
 class Keys:
-    """Finds the key of a request, at most once a second for each key."""
+    """Finds the key of a request, at most twice a second for each key."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database

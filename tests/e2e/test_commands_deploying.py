@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.e2e.commands import HELLO, Shop
 
 MIGRATING = HELLO.replace("topic: offers", "topic: offers\non_change: migrate")
@@ -234,3 +236,18 @@ def test_e15_a_rule_of_ones_own_that_cannot_be_read_is_a_problem_with_its_place(
     shop.write("own.toml", '# ours\n[[rule]]\nname = "a"\nclass = "lost"\n')
     assert shop.run("check") == 1
     assert "own.toml:2:1: error N506" in shop.out
+
+
+def test_x17_what_is_stored_must_be_known_at_the_deploy(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = (shop.root / "config.yaml").read_text("utf-8")
+    shop.write("config.yaml", config.replace("name: Acme,", 'name: "${SHOP_NAME}",'))
+    assert shop.run("deploy", "--yes") == 1
+    assert "N510: the environment variable 'SHOP_NAME' is not set" in shop.err
+    monkeypatch.setenv("SHOP_NAME", "Acme")
+    assert shop.run("deploy", "--yes") == 0
+
+
+def test_x17_a_deploy_needs_no_secret(shop: Shop) -> None:
+    config = (shop.root / "config.yaml").read_text("utf-8")
+    shop.write("config.yaml", config.replace('"0123456789abcdef0123456789abcdef"', '"${SHOP_SECRET}"'))
+    assert shop.run("deploy", "--yes") == 0

@@ -25,7 +25,7 @@ def test_the_delimiter_is_the_one_of_the_header(delimiter: str) -> None:
     assert delimiter_of(delimiter.join(["id", "name", '"a,b;c,d"'])) == delimiter
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
+def test_x15_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path) -> None:
     assert read(tmp_path, b"\xef\xbb\xbfid\n1\n") == [(2, {"id": "1"})]
 
 
@@ -38,7 +38,7 @@ def test_a_refused_record_stops_nothing(tmp_path: Path) -> None:
     assert read(tmp_path, b"id,name\n1\n2,Bo\n")[1] == (3, {"id": "2", "name": "Bo"})
 
 
-def test_a_nul_costs_its_own_record_only(tmp_path: Path) -> None:
+def test_x15_a_nul_costs_its_own_record_only(tmp_path: Path) -> None:
     assert read(tmp_path, b"id\n1\0\n2\n") == [(2, "it holds a NUL character"), (3, {"id": "2"})]
 
 
@@ -92,18 +92,18 @@ def test_an_empty_file_has_no_header(tmp_path: Path) -> None:
         read(tmp_path, b"")
 
 
-def test_too_many_columns_are_an_error(tmp_path: Path) -> None:
+def test_x15_too_many_columns_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="2000 columns"):
         read(tmp_path, ",".join(map(str, range(2000))).encode() + b"\n")
 
 
-def test_a_line_without_end_is_an_error(tmp_path: Path) -> None:
+def test_x15_a_line_without_end_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"line 2 of .* is longer"):
         read(tmp_path, b"id\n" + b"x" * 1_200_000)
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfei\0d\0", b"PK\x03\x04"])
-def test_another_kind_of_file_is_told_plainly(tmp_path: Path, data: bytes) -> None:
+def test_x15_another_kind_of_file_is_told_plainly(tmp_path: Path, data: bytes) -> None:
     with pytest.raises(UserError, match=r"UTF-16|spreadsheet"):
         read(tmp_path, data)
 
