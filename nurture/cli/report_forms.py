@@ -11,12 +11,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from nurture.engine.cells import plain_cell
 from nurture.funnel.metrics import FunnelReport, SourceFigures, StageFigures
 
 _BAR = 24  # characters of a full bar, where there is room
 _STAGE_COLUMNS, _SOURCE_COLUMNS = 62, 54  # characters that the figures take beside name and bar
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\0")
 
 
 def percent(share: float | None, digits: int = 3) -> str:
@@ -120,9 +120,9 @@ def _summary(report: FunnelReport) -> str:
 
 
 def cell(value: object) -> str:
-    """A cell no spreadsheet takes for a formula (CWE-1236); nothing for None."""
+    """A cell no spreadsheet takes for a formula; nothing for None."""
     text = "" if value is None else str(value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_RISKY) else text
+    return plain_cell(text) if isinstance(value, str) else text
 
 
 def to_csv(report: FunnelReport) -> str:

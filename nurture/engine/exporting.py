@@ -15,13 +15,12 @@ from typing import Any
 import msgspec
 
 from nurture.campaign.project import Project, Score
+from nurture.engine.cells import plain_cell
 from nurture.lead.lead import LeadId
 from nurture.mail.template import TemplateBroken, choose, front_matter, variants
 from nurture.store import exporting, rights
 from nurture.store.database import Transaction
 from nurture.store.ledger import entries_of
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return "'" + text if text.startswith(_FORMULA) else text
+    return plain_cell(text)
 
 
 def _rules(score: Score | None) -> Any:

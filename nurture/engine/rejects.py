@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from nurture.engine.cells import plain_cell
 from nurture.errors import UserError
 
 
@@ -55,7 +56,7 @@ class Rejects:
             return
         if self._file is None:
             self._open()
-        self._writer.writerow([line, reason])
+        self._writer.writerow([line, plain_cell(reason)])
 
     def _open(self) -> None:
         """Beside the file, or in the current folder where that may not be written."""

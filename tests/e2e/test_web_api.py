@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests import heard
 from tests.e2e.web_world import Endpoint, running
 
 
@@ -230,3 +232,10 @@ async def test_metrics_speak_of_what_waits(world: Endpoint) -> None:
     shown = (await world.client.get("/metrics")).text
     assert "nurture_events_oldest_waiting_seconds 30.0" in shown
     assert "nurture_ingest_stored_total 0.0" in shown
+
+
+async def test_x16_no_figure_is_labelled_with_a_person(world: Endpoint) -> None:
+    world.member()
+    shown = (await world.client.get("/metrics")).text
+    assert set(re.findall(r"[{,](\w+)=", shown)) <= {"state"}
+    assert heard.told(shown.splitlines()) == []

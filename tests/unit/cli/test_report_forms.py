@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+import nurture
 from nurture.cli.report_forms import bar, cell, percent, table, to_csv, to_html
 from nurture.funnel.metrics import FunnelReport, Overall, SourceFigures, StageFigures
 
@@ -66,3 +68,10 @@ def test_the_page_fetches_nothing_and_runs_nothing() -> None:
 
 def test_names_in_the_page_are_text() -> None:
     assert "Funnel &lt;main&gt;" in to_html(REPORT, "Funnel <main>", "today")
+
+
+def test_x15_whatever_writes_a_table_writes_plain_cells() -> None:
+    sources = [path.read_text("utf-8") for path in Path(nurture.__file__).parent.rglob("*.py")]
+    writing = [source for source in sources if "csv.writer(" in source]
+    assert len(writing) >= 3
+    assert all("plain_cell(" in source for source in writing)
