@@ -44,6 +44,13 @@ format: $(STAMP) ## let ruff order imports and lay out the code
 bench: $(STAMP) ## measure speed against the goals, one benchmark after another; takes a while
 	@set -e; for file in benchmarks/p[0-9]*.py; do echo "== $$file"; $(PY) $$file; done
 
+mutants: ## change the code of consent on purpose, and list the changes that no test notices; takes hours
+	test -x .mutants/bin/python || $(PYTHON) -m venv .mutants
+	.mutants/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.mutants/bin/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
+	nice .mutants/bin/mutmut run --max-children 2 $(ARGS)
+	.mutants/bin/mutmut results
+
 docs: $(STAMP) ## write the pages of docs/reference that come from the program itself
 	$(PY) -m nurture.cli.reference docs/reference
 	$(VENV)/bin/nurture schema > docs/reference/campaign.schema.json
@@ -61,4 +68,4 @@ lock: ## renew requirements.lock from pyproject.toml, with the newest that fits
 	rm -rf .lock
 
 clean: ## remove what was made here, the environment too
-	rm -rf $(VENV) .lock .demo benchmarks/.venv-peers benchmarks/results.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .lock .mutants mutants .demo benchmarks/.venv-peers benchmarks/results.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -195,7 +195,10 @@ class _Act:
         if person.address_hash is None:
             return
         if person.scopes.pop(TOPIC_SCOPE + topic, None):
-            self._lift.append((person.address_hash, TOPIC_SCOPE + topic))
+            opened = (person.address_hash, TOPIC_SCOPE + topic)
+            self._lift.append(opened)
+            # Another topic agreed to just before may have shut this one.
+            self._suppress = [row for row in self._suppress if row[:2] != opened]
         if MARKETING in person.scopes:
             reason = person.scopes.pop(MARKETING)
             self._lift.append((person.address_hash, MARKETING))
@@ -358,7 +361,7 @@ def address_changed(tx: Transaction, lead: int, old: str, rules: ConsentRules, n
     for topic, row in list(person.consents.items()):
         spec = rules.project.topics.get(topic)
         doubled = spec is not None and spec.double_opt_in and row.basis == "consent"
-        if doubled and row.state in ("granted", "requested"):
+        if doubled and act._state(person, topic) in ("granted", "requested"):
             said = rules.confirming.new_address(lead, topic, now)
             row.requests, row.requested_at = 0, None
             act._apply(person, said, spec, Next("requested", "requested"))

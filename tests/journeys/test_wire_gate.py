@@ -228,3 +228,24 @@ def test_r05_a_claim_of_long_ago_launches_nothing(db: Database) -> None:
     site = released(db)
     [late] = claim(site)
     assert ask(site, [replace(late, fence=late.fence - 1)]) == set()
+
+
+def test_what_the_wire_refused_is_recorded_with_its_place(db: Database) -> None:
+    site = released(db)
+    claimed = claim(site)
+    close("all")(site)
+    ask(site, claimed)
+    found = rows(site, decisions, "what", "enrollment_id", "version", "step", "inputs")
+    [refused] = [row[1:] for row in found if row[0] == "refused"]
+    m = claimed[0]
+    assert refused == (m.enrollment, m.version, m.step, {"detail": "a", "at": "wire"})
+
+
+def test_c24_behind_one_who_was_erased_the_others_are_still_asked_about(db: Database) -> None:
+    site = released(db, people=2)
+    claimed = claim(site)
+    erase(site)
+    other = (KEYRING.address_hash("lead1@example.com"), "all", "bounce")
+    with db.write() as tx:
+        suppressions.suppress(tx, [other], instant("1m"))
+    assert ask(site, sorted(claimed, key=lambda m: m.lead != site.leads[0])) == set()

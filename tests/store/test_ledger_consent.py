@@ -26,7 +26,7 @@ from nurture.store.database import Database
 from nurture.store.leads import LeadCall, upsert_leads
 from nurture.store.ledger import entries_of
 from nurture.store.ledger_check import verify
-from nurture.store.suppressions import lift, scopes, suppress
+from nurture.store.suppressions import all_rows, lift, scopes, suppress
 from tests.store.people import World
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -474,3 +474,45 @@ def test_x18_another_address_where_somebody_complained_is_not_asked_to_confirm(o
     identified(office, "new@example.com")
     assert office.state("letter") == "requested"
     assert len(office.mails()) == 1
+
+
+def test_s29_a_consent_that_ran_out_is_not_asked_for_at_another_address(office: Office) -> None:
+    topics = {"letter": msgspec.structs.replace(PROJECT.topics["letter"], expires_after=Duration(months=12))}
+    office.rules = msgspec_replace(office.rules, topics=topics)
+    office.say("grant", "letter")
+    office.confirm()
+    office.later(days=400)
+    identified(office, "new@example.com")
+    assert len(office.mails()) == 1
+
+
+def test_c08_a_day_after_the_last_one_another_confirmation_may_go(office: Office) -> None:
+    office.say("grant", "letter")
+    office.later(hours=24)
+    assert office.say("grant", "letter") == Unchanged("requested", mailed=True)
+
+
+def test_c07_a_link_confirms_up_to_its_seventh_day(office: Office) -> None:
+    office.say("grant", "letter")
+    office.later(days=7)
+    assert office.confirm(request=NOW) == Changed("granted")
+
+
+def test_c25_the_list_is_read_by_address_and_scope(office: Office) -> None:
+    office.say("withdraw", "offers")
+    hash_ = KEYRING.address_hash("anna@example.com")
+    with office.db.read() as tx:
+        [(key, row)] = all_rows(tx).items()
+    assert key == (hash_, "topic:offers") == (row.address_hash, row.scope)
+    assert row.reason == "withdrew offers"
+
+
+def test_c17_topics_agreed_to_together_after_leaving_everything_are_all_open(office: Office) -> None:
+    office.say("withdraw", ALL_MARKETING)
+    said = [
+        Declaration(office.lead, topic, "grant", "person", "person", NOW, Proof(method="preferences"))
+        for topic in ("offers", "table")
+    ]
+    with office.db.write() as tx:
+        change(tx, said, office.rules, NOW)
+    assert office.closed() == {"topic:letter"}

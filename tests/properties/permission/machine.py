@@ -126,7 +126,7 @@ class Machine(RuleBasedStateMachine):
             self.joined.add(keep)
             if model.people[keep].box is None:
                 model.people[keep].box = model.people[lead].box
-            model.join(keep, lead)
+            model.join(keep, lead, self.world.now)
         for lead, (box, country, _) in leads.items():
             person = model.people[lead]
             person.country = country
@@ -524,6 +524,7 @@ class Machine(RuleBasedStateMachine):
             case "erase":
                 self.erased(who)
             case "move":
+                self.upkeep()
                 self.record(kind="identify", external=f"u{1 + place % 4}", traits={"email": email})
             case "restrict":
                 self.restricted(who, True)

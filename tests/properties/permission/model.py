@@ -259,10 +259,16 @@ class Model:
 
     # --- what becomes of people ---
 
+    def _run_out(self, person: Person, now: datetime) -> None:
+        for topic, word in person.words.items():
+            if word.state == "granted" and self.state(person, topic, now) == "expired":
+                person.words[topic] = Word("expired", now, word.basis)
+
     def move(self, who: int, box: str, now: datetime) -> None:
         """Another address: a no goes along, a dead mailbox and a complaint do not, and a yes that had to be confirmed
         is asked for anew (S29)."""
         person, old = self.people[who], self.people[who].box
+        self._run_out(person, now)
         person.box = box
         if old is None:
             return self._carry(person)
@@ -273,9 +279,11 @@ class Model:
             if doubled and word.state in ("granted", "requested"):
                 person.words[topic] = Word("requested", now, word.basis)
 
-    def join(self, keep: int, drop: int) -> None:
+    def join(self, keep: int, drop: int, now: datetime) -> None:
         """Two are one: the stricter word on each topic, the stricter rights (S27, C28)."""
         kept, gone = self.people[keep], self.people.pop(drop)
+        self._run_out(kept, now)
+        self._run_out(gone, now)
         for topic, word in gone.words.items():
             mine = kept.words.get(topic)
             if mine is None or _STRICT.index(word.state) > _STRICT.index(mine.state):

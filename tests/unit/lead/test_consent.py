@@ -23,6 +23,7 @@ OTHERS: tuple[By, ...] = ("api", "import", "campaign", "operator", "engine")
         ("requested", "withdraw", Next("withdrawn", "refused")),
         ("requested", "expire", Next("expired", "expired")),
         ("granted", "grant", Same("granted")),
+        ("granted", "request", Same("granted")),
         ("granted", "confirm", Same("granted")),
         ("granted", "renew", Next("granted", "renewed")),
         ("granted", "withdraw", Next("withdrawn", "withdrawn")),
