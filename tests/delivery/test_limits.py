@@ -5,13 +5,18 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from sqlalchemy import select
 
+from nurture.app import App
 from nurture.clock import machine_now
 from nurture.engine import deploy
+from nurture.serving import Endpoint
 from nurture.store import launches, versions
+from nurture.store.keys import create_key
 from nurture.store.tables import messages
+from nurture.web.app import create_app
 from tests.delivery.post import Post, post
 from tests.delivery.server import ScriptedServer
 
@@ -41,6 +46,37 @@ async def test_r19_a_campaign_that_lets_everybody_in_stops_at_its_limit_and_some
             assert (len(to_leads), stands(shop)) == (10, True)
             assert shop.notices() == ["guard/stopped"]
             assert shop.states()["pending"] == 50
+
+
+async def test_x19_who_stole_a_key_reaches_no_more_people_than_the_limit_and_somebody_is_told(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        with post(tmp_path, server.port, leads=1, more=ALERTS) as shop:
+            await thief(shop.project.app, people=80)
+            shop.release()
+            await drain(shop)
+            await drain(shop, timedelta(minutes=50))
+            to_leads = [m for m in server.received if "shop.example" not in m.recipients[0]]
+            assert (len(to_leads), stands(shop)) == (10, True)
+            assert shop.notices() == ["guard/stopped"]
+
+
+async def thief(app: App, people: int) -> None:
+    """Somebody with a key for events has these people agree and sets off a mail to each of them."""
+    with app.database.write() as tx:
+        key = create_key(tx, ["ingest", "consent"], app.clock.now())
+    endpoint = Endpoint(app, "127.0.0.1", 0)
+    endpoint.ingest.start()
+    doors = httpx.ASGITransport(create_app(endpoint.services()))
+    async with httpx.AsyncClient(transport=doors, base_url="http://127.0.0.1:9", auth=(key, "")) as client:
+        for n in range(people):
+            who = {"userId": f"v{n}", "traits": {"email": f"v{n}@victim.example"}}
+            assert (await client.post("/v1/identify", json={**who, "messageId": f"i{n}"})).status_code == 200
+            said = {"lead": f"v{n}", "topic": "offers", "state": "granted", "wording": "Yes, offers."}
+            said |= {"actor": "person", "method": "checkbox", "source": "till"}
+            answer = await client.post("/v1/consents", json=said, headers={"Authorization": f"Bearer {key}"})
+            assert answer.status_code == 200, answer.text
+            event = {"userId": f"v{n}", "event": "go", "messageId": f"e{n}", "properties": {"n": n}}
+            assert (await client.post("/v1/track", json=event)).status_code == 200
 
 
 async def test_r19_a_person_lets_it_go_on_for_a_number_of_mails(tmp_path: Path) -> None:
