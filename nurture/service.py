@@ -1,7 +1,8 @@
 """What the program says to systemd: that it is ready, that it lives, that it stops (trust R16, X22).
 
 A datagram to `$NOTIFY_SOCKET`, as sd_notify(3) describes it; nothing where there is no such variable. The sign of life
-comes out of the event loop, so that a loop that hangs falls silent, and systemd starts the service anew.
+comes out of the event loop, so that a loop that hangs falls silent, as does one whose work stands still beside it; then
+systemd starts the service anew.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import structlog
 
@@ -40,11 +41,14 @@ def beats_every(environ: Mapping[str, str], pid: int) -> float | None:
 
 
 @contextlib.asynccontextmanager
-async def told(environ: Mapping[str, str], pid: int) -> AsyncIterator[None]:
-    """Ready at the beginning of the block, a sign of life now and then, stopping at its end."""
+async def told(
+    environ: Mapping[str, str], pid: int, standing: Callable[[], float] = lambda: 0.0
+) -> AsyncIterator[None]:
+    """Ready at the beginning of the block, a sign of life now and then, stopping at its end. `standing` says for how
+    many seconds the work has not moved on; from `WatchdogSec=` on there is no sign of life."""
     notify(environ, "READY=1")
     seconds = beats_every(environ, pid)
-    beating = asyncio.create_task(_beat(environ, seconds)) if seconds else None
+    beating = asyncio.create_task(_beat(environ, seconds, standing)) if seconds else None
     try:
         yield
     finally:
@@ -55,7 +59,8 @@ async def told(environ: Mapping[str, str], pid: int) -> AsyncIterator[None]:
                 await beating
 
 
-async def _beat(environ: Mapping[str, str], seconds: float) -> None:
+async def _beat(environ: Mapping[str, str], seconds: float, standing: Callable[[], float]) -> None:
     while True:
-        notify(environ, "WATCHDOG=1")
+        if standing() < 2 * seconds:
+            notify(environ, "WATCHDOG=1")
         await asyncio.sleep(seconds)

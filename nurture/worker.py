@@ -15,6 +15,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -30,6 +31,7 @@ from nurture.engine import upkeep
 from nurture.errors import NurtureError, UserError
 from nurture.fleet import Fleet
 from nurture.mail.message import self_test
+from nurture.store import backlog
 from nurture.store.database import Database
 
 log = structlog.get_logger()
@@ -46,6 +48,7 @@ class Rhythm:
     calls: float = 0.5
     jobs: float = 0.5
     upkeep: float = 15.0
+    heartbeat: float = backlog.INTERVAL.total_seconds()
     retention: float = 600.0
 
 
@@ -70,6 +73,7 @@ class Worker:
         self._sending = asyncio.Lock()
         self._calling = asyncio.Lock()
         self._retaining = asyncio.Lock()
+        self._beating = asyncio.Lock()
         self._calls: Calls | None = None
         self._dispatch: Dispatch | None = None
 
@@ -84,6 +88,10 @@ class Worker:
     async def stopped(self) -> None:
         """Wait until `stop` is called."""
         await self._stop.wait()
+
+    def standing(self) -> float:
+        """Seconds for which a pass that is under way has not moved on."""
+        return self._passes.standing()
 
     async def run(self) -> None:
         """Work until `stop` is called, then drain. Raises UserError where another worker has the SQLite file."""
@@ -129,6 +137,7 @@ class Worker:
         scheduler = AsyncIOScheduler(timezone="UTC")
         options = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None, "next_run_time": machine_now()}
         always = [
+            (self._beat, self.rhythm.heartbeat),
             (self._call, self.rhythm.calls),
             (self._upkeep, self.rhythm.upkeep),
             (self._retain, self.rhythm.retention),
@@ -144,6 +153,7 @@ class Worker:
         finally:
             # Even shutdown(wait=False) cancels coroutines that run: they are awaited first (trust R8).
             scheduler.pause()
+            await self._leave()
             await self._hang_up()
             async with self._working, self._sending, self._calling, self._retaining:
                 scheduler.shutdown(wait=False)
@@ -223,13 +233,33 @@ class Worker:
             return
         with self._guarded("upkeep"):
             await asyncio.to_thread(self._take_over)
-            await asyncio.to_thread(upkeep.run, self.app.database, self.app.rules(), self.name, self.app.clock.now())
+            await asyncio.to_thread(upkeep.run, self.app.database, self.app.rules(), self.app.clock.now())
             self._rounds += 1
             if self._rounds % GUARD_EVERY == 1:
                 await asyncio.to_thread(self.app.guard)
 
+    async def _beat(self) -> None:
+        """Say when the work was last seen to move: that this loop lives is not enough (trust R16)."""
+        if self._stop.is_set():
+            return
+        async with self._beating:
+            standing = timedelta(seconds=self.standing())
+            if standing > backlog.SILENT:
+                log.error("worker.stuck", tick="passes", stands_s=round(standing.total_seconds()))
+            with self._guarded("heartbeat"):
+                await asyncio.to_thread(self._said, backlog.beat, machine_now() - standing)
+
+    async def _leave(self) -> None:
+        async with self._beating:
+            with self._guarded("heartbeat"):
+                await asyncio.to_thread(self._said, backlog.leave)
+
+    def _said(self, how: Callable[..., None], *at: datetime) -> None:
+        with self.app.database.write() as tx:
+            how(tx, self.name, *at)
+
     async def _retain(self) -> None:
-        """Beside the upkeep: a night with much to take away must not keep the heartbeat waiting."""
+        """Beside the upkeep, which a night with much to take away must not keep waiting."""
         if self._stop.is_set() or self._retaining.locked():
             return
         async with self._retaining:

@@ -95,7 +95,7 @@ async def _run(app: App, host: str, port: int, *, work: bool, serve: bool) -> No
         if endpoint is not None:
             await endpoint.start()
         try:
-            async with told(os.environ, os.getpid()):
+            async with told(os.environ, os.getpid(), worker.standing):
                 await (worker.run() if work else worker.stopped())
         finally:
             if endpoint is not None:

@@ -84,7 +84,7 @@ async def run(wish: Wish, teller: Teller) -> Played:
             door,
             arrived=inbox.arrived,
             next_due=lambda: _next_due(app),
-            daily=lambda: upkeep.run(app.database, app.rules(), worker.name, clock.now()),
+            daily=lambda: upkeep.run(app.database, app.rules(), clock.now()),
         )
         with signals(worker):
             async with worker.by_hand() as turn:

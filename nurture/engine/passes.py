@@ -12,6 +12,7 @@ from datetime import datetime
 
 import structlog
 
+from nurture.clock import Stopwatch
 from nurture.engine.advance import Pass, advance_batch, wake_overtaken
 from nurture.engine.deploy import sweep_batch
 from nurture.engine.live import Live, load_live
@@ -37,9 +38,23 @@ class Passes:
     allowed: Callable[[str], bool] | None = None
     live: Live | None = None
     stopping: Callable[[], bool] = field(default=lambda: False)
+    _moved: Stopwatch | None = None
+
+    def standing(self) -> float:
+        """Seconds since the run under way began its last batch, none of which takes long: a run that hangs stands
+        longer and longer (trust R16). 0 where none is under way."""
+        moved = self._moved
+        return moved.seconds() if moved is not None else 0.0
 
     def run(self, now: datetime, shards: Sequence[int] | None = None) -> int:
         """Everything that is due in these shards (None: all) at `now`; how many items were played."""
+        self._moved = Stopwatch()
+        try:
+            return self._run(now, shards)
+        finally:
+            self._moved = None
+
+    def _run(self, now: datetime, shards: Sequence[int] | None) -> int:
         with self.database.read() as tx:
             self.live = live = load_live(tx, self.keyring, self.live, self.allowed)
         if live is None:
@@ -63,6 +78,7 @@ class Passes:
 
     def _transact(self, step: Callable[[Transaction, Scope], int], now: datetime, shards: Sequence[int] | None) -> int:
         for attempt in range(1, ATTEMPTS + 1):
+            self._moved = Stopwatch()
             try:
                 with self.database.write() as tx:
                     mine = lock_shards(tx, shards)

@@ -1,4 +1,4 @@
-"""What is done every now and then: heartbeats, consents that ran out, keys of events long past."""
+"""What is done every now and then: consents that ran out, keys of events long past."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nurture.clock import machine_now
 from nurture.engine import consent, tracking
 from nurture.engine.consent import ConsentRules
 from nurture.lead.consent import Declaration, Proof
-from nurture.store import backlog, consents, events, launches, tallies
+from nurture.store import consents, events, launches, tallies
 from nurture.store.database import Database
 
 KEYS_KEPT = timedelta(days=30)  # how long a replay of an event is known as one (trust R14 asks for 24 h)
@@ -16,10 +16,9 @@ TALLIES_KEPT = timedelta(days=8)  # a week to compare with; names of networks ar
 _PAGE = 500
 
 
-def run(database: Database, rules: ConsentRules, worker: str, now: datetime) -> None:
-    """Say that this worker lives, and write down which consents have run out."""
+def run(database: Database, rules: ConsentRules, now: datetime) -> None:
+    """Write down which consents have run out, and forget what is only of use for a while."""
     with database.write() as tx:
-        backlog.beat(tx, worker, machine_now())
         events.forget_keys(tx, machine_now() - KEYS_KEPT)
         tallies.forget(tx, now - TALLIES_KEPT)
         launches.prune(tx, machine_now())

@@ -1,11 +1,11 @@
-"""How far behind the work is, when something is due next, and whether the database can be written."""
+"""How far behind the work is, when something is due next, who works at it, and whether the database can be written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.store import closures, versions
@@ -14,6 +14,9 @@ from nurture.store.events import oldest_waiting
 from nurture.store.tables import enrollments, events, messages, timers, workers
 
 ENDPOINT = "endpoint"
+INTERVAL = timedelta(seconds=30)  # between two signs of life of a worker, in machine time
+SILENT = 2 * INTERVAL  # whose last one is older hangs, or is gone (trust R16)
+_FORGOTTEN = timedelta(hours=1)  # after which a worker that was killed is no longer missed by those that live
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Backlog:
     parked: int
     stopped: dict[str, str]  # campaigns that were paused by themselves, with the reason (trust E27, R19)
     closed: list[tuple[str, str]]  # ways out that are closed (trust E15)
+    beats: list[datetime]  # when the work of each worker that did not end in good order was last seen to move
 
 
 def backlog(tx: Transaction, now: datetime) -> Backlog:
@@ -47,6 +51,7 @@ def backlog(tx: Transaction, now: datetime) -> Backlog:
         parked=tx.execute(select(func.count()).where(e.state == "parked")).scalar() or 0,
         stopped=versions.stopped(tx),
         closed=list(closures.standing(tx)),
+        beats=list(tx.execute(select(workers.c.beat_at).where(workers.c.id != ENDPOINT)).scalars()),
     )
 
 
@@ -68,8 +73,14 @@ def prove_writable(tx: Transaction, now: datetime) -> None:
 
 
 def beat(tx: Transaction, worker: str, at: datetime) -> None:
-    """This worker lives; `at` is machine time."""
+    """The work of this worker was seen to move at `at`, machine time. Those silent for an hour are forgotten."""
+    tx.execute(delete(workers).where(workers.c.beat_at < at - _FORGOTTEN))
     _beat(tx, worker, at, {})
+
+
+def leave(tx: Transaction, worker: str) -> None:
+    """This worker ends in good order, and is not missed."""
+    tx.execute(delete(workers).where(workers.c.id == worker))
 
 
 def _beat(tx: Transaction, name: str, at: datetime, detail: dict[str, str]) -> None:

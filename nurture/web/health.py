@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nurture.errors import NurtureError
-from nurture.store.backlog import Backlog, backlog, prove_writable
+from nurture.store.backlog import SILENT, Backlog, backlog, prove_writable
 from nurture.web.services import Services
 
 _COUNTED = {
@@ -63,7 +63,10 @@ class HealthRoutes:
                 behind = backlog(tx, now)
         except NurtureError as error:
             return {"database": error.message}
-        checks = {"database": "ok", "clock": "ok", "events": "ok", "ingest": "ok"}
+        checks = {"database": "ok", "clock": "ok", "worker": "ok", "events": "ok", "ingest": "ok"}
+        machine = services.machine_now()
+        if behind.beats and machine - max(behind.beats) > SILENT:
+            checks["worker"] = f"no worker's work has moved on for {_age(machine, max(behind.beats))}: does it hang?"
         if behind.newest is not None and behind.newest > now + services.stuck_after:
             checks["clock"] = "the newest event lies in the future: the clock was set back"
         if behind.events_since is not None and now - behind.events_since > services.stuck_after:
@@ -118,6 +121,15 @@ class _Collector(Collector):
             return
         yield GaugeMetricFamily("nurture_database_up", "whether the database answers", value=1)
         yield from _figures(behind, now)
+        yield _workers(behind, self._services.machine_now())
+
+
+def _workers(behind: Backlog, now: datetime) -> Metric:
+    silent = sum(now - at > SILENT for at in behind.beats)
+    workers = GaugeMetricFamily("nurture_workers", "workers whose work moves, and that say nothing", labels=["state"])
+    workers.add_metric(["at work"], len(behind.beats) - silent)
+    workers.add_metric(["silent"], silent)
+    return workers
 
 
 def _figures(behind: Backlog, now: datetime) -> Iterator[Metric]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from nurture.campaign.project import Project
-from nurture.clock import Clock
+from nurture.clock import Clock, machine_now
 from nurture.engine.consent import ConsentRules
 from nurture.engine.exporting import Processing
 from nurture.engine.ingest import Ingest
@@ -36,6 +36,7 @@ class Services:
     erase: Callable[[LeadId, str], None]
     trusted_proxies: tuple[str, ...] = ()  # networks whose X-Forwarded-For is believed (trust C3)
     stuck_after: timedelta = timedelta(minutes=2)  # campaign time; an older event without reaction: not ready (R16)
+    machine_now: Callable[[], datetime] = machine_now  # by which workers say that they live
     forms_per_hour: int = 60  # submissions of hosted forms from one network (trust X18)
     even: bool = True  # buttons are answered at even times (trust X7)
     forms_in_all: int = 2_000  # … and from everywhere

@@ -49,6 +49,20 @@ async def test_x22_without_a_watchdog_there_is_no_sign_of_life(systemd: socket.s
     assert await heard(systemd, 2) == ["READY=1", "STOPPING=1"]
 
 
+async def test_r16_work_that_stands_for_as_long_as_is_allowed_gives_no_sign_of_life(systemd: socket.socket) -> None:
+    asked = 0
+
+    def standing() -> float:
+        nonlocal asked
+        asked += 1
+        return 0.019 if asked <= 2 else 0.02
+
+    async with told(environ(systemd, WATCHDOG_USEC="20000"), 1, standing):
+        while asked < 5:  # noqa: ASYNC110 — another task asks
+            await asyncio.sleep(0.01)
+    assert await heard(systemd, 4) == ["READY=1", "WATCHDOG=1", "WATCHDOG=1", "STOPPING=1"]
+
+
 @pytest.mark.parametrize("given", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "/nowhere/at/all"}])
 def test_x22_without_systemd_nothing_is_told_and_nothing_breaks(given: dict[str, str]) -> None:
     assert notify(given, "READY=1") is False

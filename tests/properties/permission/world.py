@@ -339,7 +339,7 @@ class World:
 
     def upkeep(self) -> None:
         self.take_over()
-        upkeep.run(self.app.database, self.app.rules(), "worker", self.now)
+        upkeep.run(self.app.database, self.app.rules(), self.now)
 
     def turn(self, act: Callable[[Turn], T]) -> T:
         live = self.app.live()
