@@ -89,7 +89,7 @@ class RectifyIn(BaseModel):
     """`set` has the fields that are to be other ones; null takes a value away."""
 
     model_config = ConfigDict(extra="forbid")
-    set: dict[str, Any] = Field(min_length=1, max_length=100)
+    set: dict[str, Any] = Field(min_length=1, max_length=100, examples=[{"first_name": "Anna", "phone": None}])
     reason: str | None = Field(None, max_length=1_000, description="for the record; no names, no addresses")
 
 
