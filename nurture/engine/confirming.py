@@ -115,6 +115,7 @@ class Confirming:
 
     def send(self, tx: Transaction, mails: Sequence[Mailing], project: Project, now: datetime) -> None:
         """Put the mails into the outbox: service mails, on their topic, so that a no cancels them."""
+        outbox.supersede(tx, [mail.lead for mail in mails], outbox.CONFIRM, "a newer one")
         expires = shift(now, project.expires_after, project.zone)
         outbox.insert(
             tx,

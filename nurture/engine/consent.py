@@ -257,11 +257,13 @@ class _Act:
                 return False
             same = Mailing(person.id, person.email or "", lane)
             self._mails.append(same)
-        if topic in same.topics:
-            return True
-        row = self._row(person, topic)
-        row.requests, row.requested_at = row.requests + 1, self.now
-        same.topics.append(topic)
+        # One mail names all that waits: it takes the place of one that has not left yet.
+        waiting = [t for t, c in person.consents.items() if c.state == "requested" and t != topic]
+        for name in (topic, *waiting):
+            if name not in same.topics:
+                row = self._row(person, name)
+                row.requests, row.requested_at = row.requests + 1, self.now
+                same.topics.append(name)
         return True
 
     def _room_left(self) -> Room:

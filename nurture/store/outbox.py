@@ -52,6 +52,14 @@ def cancel(tx: Transaction, reasons: Mapping[int, str]) -> int:
     return tx.execute(statement, rows).rowcount
 
 
+def supersede(tx: Transaction, leads_: Sequence[int], kind: str, reason: str) -> None:
+    """Cancel what of this kind is pending or claimed for these leads: a newer one takes its place."""
+    if leads_:
+        c = messages.c
+        query = update(messages).where(among(c.lead_id, leads_), c.kind == kind, _in(*UNSENT))
+        tx.execute(query.values(state="cancelled", reason=reason, fence=c.fence + 1, lease_until=None))
+
+
 def cancel_lead(tx: Transaction, lead: int, reason: str) -> int:
     """Cancel everything of the lead that is pending or claimed. How many."""
     c = messages.c

@@ -516,3 +516,12 @@ def test_c17_topics_agreed_to_together_after_leaving_everything_are_all_open(off
     with office.db.write() as tx:
         change(tx, said, office.rules, NOW)
     assert office.closed() == {"topic:letter"}
+
+
+def test_x18_a_confirmation_that_has_not_left_gives_way_to_the_next_which_names_all_that_waits(office: Office) -> None:
+    office.rules = msgspec_replace(office.rules, topics={**PROJECT.topics, "news": Topic("news")})
+    office.say("grant", "letter")
+    office.later(days=2)
+    office.say("grant", "news")
+    assert [mail.state for mail in office.mails()] == ["cancelled", "pending"]
+    assert office.mails()[-1].options["topics"] == ["news", "letter"]
