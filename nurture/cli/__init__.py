@@ -33,6 +33,7 @@ from nurture.cli import (
     privacy,
     report,
     returns,
+    rolling_back,
     running,
     schema,
     simulating,
@@ -93,7 +94,10 @@ app.command("send-test", short_help="Send one real mail, marked as a test.", ric
 app.command("schema", short_help="JSON Schema of campaign files, for editors.", rich_help_panel=WRITE)(schema.schema)
 app.command("plan", short_help="What a deploy would change.", rich_help_panel=RUN)(deploying.plan)
 app.command("deploy", short_help="Make campaigns, templates and config live.", rich_help_panel=RUN)(deploying.deploy)
-app.command("versions", short_help="What is live, and who is inside.", rich_help_panel=RUN)(deploying.versions)
+app.command("rollback", short_help="Make an older version live again.", rich_help_panel=RUN)(rolling_back.rollback)
+app.command("versions", short_help="What is live and what was; who is inside.", rich_help_panel=RUN)(
+    rolling_back.versions
+)
 app.command("run", short_help="Worker and endpoint in one process.", rich_help_panel=RUN)(running.run)
 app.command("worker", short_help="The worker alone.", rich_help_panel=RUN)(running.worker)
 app.command("serve", short_help="The endpoint alone.", rich_help_panel=RUN)(running.serve)

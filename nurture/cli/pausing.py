@@ -63,26 +63,35 @@ def resume(
     from nurture.cli.opening import opened
     from nurture.clock import WallClock
     from nurture.engine import deploy as engine
-    from nurture.store.versions import current, deployed
+    from nurture.store.versions import current, deployed, paused_already
 
     _one_of(campaign, everything)
     if yes_send is not None and everything:
         raise UserError("--yes-send belongs to one campaign", hint="name the campaign in place of --all")
     with opened(project) as at, at.database.write() as tx:
         _known(tx, campaign)
+        was_paused = paused_already(tx, campaign)
         woken = engine.resume(tx, campaign, WallClock().now(), yes_send=yes_send)
         still = [n for n, d in deployed(tx).items() if d.paused]
         now = current(tx)
         all_paused = now is not None and now.paused
     if as_json:
-        print_json({"resumed": campaign or "all", "woken": woken, "still_paused": still, "all_paused": all_paused})
+        told = {"resumed": campaign or "all", "was_paused": was_paused, "woken": woken}
+        print_json({**told, "still_paused": still, "all_paused": all_paused})
         return
-    what = f"'{campaign}' goes on" if campaign else "everything goes on"
-    typer.echo(f"{what}; {counted(woken, 'enrollment')} stood because of the pause")
+    _say_resumed(campaign, woken, was_paused=was_paused)
     if all_paused:
         typer.echo("note: everything is still paused; 'nurture resume --all' lifts that")
     elif still and not campaign:
         typer.echo(f"note: still paused by themselves: {', '.join(still)}")
+
+
+def _say_resumed(campaign: str | None, woken: int, *, was_paused: bool) -> None:
+    if was_paused:
+        what = f"'{campaign}' goes on" if campaign else "everything goes on"
+        typer.echo(f"{what}; {counted(woken, 'enrollment')} stood because of the pause")
+    else:
+        typer.echo(f"'{campaign}' was not paused" if campaign else "it was not everything that was paused")
 
 
 def _one_of(campaign: str | None, everything: bool) -> None:

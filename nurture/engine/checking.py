@@ -60,13 +60,18 @@ def check_project(
 
 
 def check_in_flight(
-    project: Project, plans: Mapping[str, Plan], templates: Mapping[str, str], *, folder: str = "templates/"
+    project: Project,
+    plans: Mapping[str, Plan],
+    files: Mapping[str, Mapping[str, str]],
+    *,
+    folder: str = "templates/",
+    why: str = "which leads still walk",
 ) -> list[Problem]:
     """Templates against versions that are still walked: a changed template must serve them too (campaigns.md §8).
 
-    `plans` are by whatever names the version to the reader; it stands before each message.
+    `plans` are by whatever names the version to the reader; it stands before each message. `files` are every
+    template's, by its name; `why` says what the versions have to do with it.
     """
-    names = set(template_names(templates))
     found: list[Problem] = []
     for version, walked in plans.items():
         known = _known(project, _entry(project, walked.enter), walked)
@@ -75,17 +80,17 @@ def check_in_flight(
                 continue
             service = not isinstance(step, plan.Send) or step.service
             for name in [step.template] if isinstance(step, plan.Notify) else [name for name, _ in step.variants]:
-                if name in names:
+                if name in files:
                     use = _Use(known, not service, isinstance(step, plan.Send) and step.subject is not None)
-                    found += [_named(p, version) for p in _check(name, use, project, templates, folder)]
+                    found += [_named(p, version, why) for p in _check(name, use, project, files[name], folder)]
     return check_all(found)
 
 
-def _named(problem: Problem, version: str) -> Problem:
+def _named(problem: Problem, version: str, why: str) -> Problem:
     return Problem(
         problem.mark,
         problem.code,
-        f"{problem.message} (in {version}, which leads still walk)",
+        f"{problem.message} (in {version}, {why})",
         problem.severity,
         problem.hint,
         problem.snippet,

@@ -16,7 +16,7 @@ from nurture.engine.writing import Decided, leave, write
 from nurture.journey import causes
 from nurture.journey.facts import Facts
 from nurture.mail.template import template_hash
-from nurture.store import enrollments, launches, stages, timers, versions
+from nurture.store import deploys, enrollments, launches, stages, timers, versions
 from nurture.store.database import Transaction
 from nurture.store.scope import Scope
 
@@ -61,6 +61,7 @@ def deploy(
             enrollments.wake_paused(tx, name, now)
     gone = versions.retire_others(tx, plans)
     changes += [Change(name, "retired", standing[name].version, standing[name].version) for name in gone]
+    deploys.note(tx, now)
     _unpark(tx, now)
     return changes
 

@@ -97,9 +97,9 @@ def files_of(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
 
 
 def plan_deploy(
-    tx: Transaction, project: Project, plans: Mapping[str, Plan], texts: Mapping[str, str], now: datetime
+    tx: Transaction, project: Project, plans: Mapping[str, Plan], files: Mapping[str, Mapping[str, str]], now: datetime
 ) -> DeployPlan:
-    """Weigh these campaigns and templates against what is live. Nothing is written."""
+    """Weigh these campaigns and templates (each with the files it needs) against what is live. Nothing is written."""
     current = versions.current(tx)
     live = versions.deployed(tx)
     standing = in_flight.standing(tx)
@@ -113,11 +113,11 @@ def plan_deploy(
     ]
     walked = {pair: plan for pair, plan in old.items() if pair in {(s.campaign, s.version) for s in standing}}
     refused = [*_stranded(plans, standing, old), *_sent_again(tx, plans, walked)]
-    refused += _template_trouble(project, plans, walked, texts)
+    refused += _template_trouble(project, plans, walked, files)
     return DeployPlan(
         first=current is None,
         campaigns=tuple(c for c in found if c is not None),
-        templates=_templates(tx, files_of(texts)),
+        templates=_templates(tx, files),
         project=() if current is None else _sections(current.project, project),
         refused=tuple(refused),
         enters=sum(c.enters or 0 for c in found if c is not None),
@@ -311,7 +311,7 @@ def _template_trouble(
     project: Project,
     plans: Mapping[str, Plan],
     walked: Mapping[tuple[str, str], Plan],
-    texts: Mapping[str, str],
+    files: Mapping[str, Mapping[str, str]],
 ) -> list[str]:
     """A template that versions still walked need, and that is gone or no longer serves them."""
     staying = {
@@ -319,15 +319,14 @@ def _template_trouble(
         for (name, digest), plan in walked.items()
         if name not in plans or (version(plans[name]) != digest and plans[name].on_change in ("pin", "drain"))
     }
-    known = set(template_names(texts))
     found = [
         f"{who}: leads still walk it, and its template '{name}' is gone"
         for who, plan in staying.items()
-        for name in sorted(plan.templates() - known)
+        for name in sorted(plan.templates() - files.keys())
         if not plan.pin_templates
     ]
     problems: list[Problem] = errors(
-        check_in_flight(project, {n: p for n, p in staying.items() if not p.pin_templates}, texts)
+        check_in_flight(project, {n: p for n, p in staying.items() if not p.pin_templates}, files)
     )
     return [*found, *(str(problem) for problem in problems)]
 

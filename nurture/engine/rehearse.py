@@ -17,7 +17,7 @@ from nurture.campaign.plan import AnyStep, Assign, Plan, Send
 from nurture.campaign.project import Project
 from nurture.engine import happenings, outcomes
 from nurture.engine.advance import Pass, advance_batch
-from nurture.engine.deploy import deploy, sweep_leads
+from nurture.engine.deploy import deploy, sweep_batch, sweep_leads
 from nurture.engine.happenings import Told
 from nurture.engine.live import Live, load_live
 from nurture.engine.react import react_batch
@@ -96,17 +96,34 @@ class Rehearsal:
         for s in reversed(ordered):
             if s.at >= self.start:
                 self._scripts[self.leads[s.who]].append(s)
-        self._run(live, cast, until, progress)
+        self._run(live, until, progress)
+
+    def go_on(
+        self, lead_ids: Sequence[int], until: datetime, progress: Callable[[datetime], None] | None = None
+    ) -> None:
+        """Play on from `start` with what the database holds, where these leads stand already: nothing is deployed, no
+        event is made up. What is due, not yet looked at or about to leave comes first."""
+        self.leads = list(lead_ids)
+        with self.database.write() as tx:
+            live = load_live(tx, _KEYRING)
+            if live is None:
+                return
+            while sweep_batch(tx, live, Scope(self.start), self.start):
+                pass
+        self._run(live, until, progress, at_once=True)
 
     def _run(
-        self, live: Live, cast: Sequence[Cast], until: datetime, progress: Callable[[datetime], None] | None
+        self, live: Live, until: datetime, progress: Callable[[datetime], None] | None, *, at_once: bool = False
     ) -> None:
-        groups = self._grouped(live, cast)
+        """`at_once`: everybody is looked at at the start, whether or not something is due."""
         together = any(_meets_others(step) for plan in self.plans.values() for step in plan.steps)
         waiting: list[tuple[datetime, int]] = []
         with self.database.write() as tx:
+            groups = self._grouped(tx, live)
             for n in range(0, len(self.leads), BATCH):
                 waiting += self._next(tx, self.leads[n : n + BATCH], groups, until)
+        if at_once:
+            waiting = [(self.start, group) for group in self._groups]
         heapq.heapify(waiting)
         while waiting:
             at: dict[int, datetime] = {}
@@ -124,14 +141,14 @@ class Rehearsal:
             if progress is not None:
                 progress(max(at.values()))
 
-    def _grouped(self, live: Live, cast: Sequence[Cast]) -> dict[int, int]:
+    def _grouped(self, tx: Transaction, live: Live) -> dict[int, int]:
         """lead → group: leads of one account keep one time where a condition looks at the account."""
+        accounts = casting.accounts_of(tx) if live.reads_accounts else {}
         groups: dict[int, int] = {}
-        first: dict[str, int] = {}
-        by_account = live.reads_accounts
+        first: dict[int, int] = {}
         self._groups = defaultdict(list)
-        for lead, one in zip(self.leads, cast, strict=True):
-            group = first.setdefault(one.account_id, lead) if one.account_id and by_account else lead
+        for lead in self.leads:
+            group = first.setdefault(accounts[lead], lead) if lead in accounts else lead
             groups[lead] = group
             self._groups[group].append(lead)
         return groups

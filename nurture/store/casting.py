@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from sqlalchemy import select
 
 from nurture.campaign.project import Project
 from nurture.journey.timing import read_moment, zone_name
@@ -116,6 +117,12 @@ def history(tx: Transaction, happened: Sequence[tuple[int, str, datetime, Mappin
             for lead, name, at, properties in happened
         ],
     )
+
+
+def accounts_of(tx: Transaction) -> dict[int, int]:
+    """Lead → account, of those that have one."""
+    query = select(leads.c.id, leads.c.account_id).where(leads.c.account_id.is_not(None))
+    return {row[0]: row[1] for row in tx.execute(query)}
 
 
 def _accounts(tx: Transaction, project: Project, cast: Sequence[Cast], now: datetime) -> dict[str, int]:

@@ -341,6 +341,18 @@ class DeploymentRow(SQLModel, table=True):
     pause_spares_service: bool = False
 
 
+class DeployRow(SQLModel, table=True):
+    """What each deploy or rollback made live, as a whole, so that it can be made live again. Written by deploy where it
+    changed anything; never changed."""
+
+    __tablename__ = "deploys"
+    id: int | None = _key()  # the number people name
+    at: datetime = _instant()
+    project: str = _text()  # canonical JSON
+    campaigns: dict[str, Any] = _json(nullable=False)  # name → version, title, state, priority
+    templates: dict[str, str] = _json(nullable=False)  # name → hash
+
+
 class EnrollmentRow(SQLModel, table=True):
     """One lead in one version of one campaign. States and movers: journey.enrollment.
 
@@ -735,6 +747,7 @@ campaigns = CampaignRow.__table__  # type: ignore[attr-defined]
 versions = VersionRow.__table__  # type: ignore[attr-defined]
 templates = TemplateRow.__table__  # type: ignore[attr-defined]
 deployment = DeploymentRow.__table__  # type: ignore[attr-defined]
+deploys = DeployRow.__table__  # type: ignore[attr-defined]
 enrollments = EnrollmentRow.__table__  # type: ignore[attr-defined]
 timers = TimerRow.__table__  # type: ignore[attr-defined]
 matches = MatchRow.__table__  # type: ignore[attr-defined]

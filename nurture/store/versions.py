@@ -130,6 +130,10 @@ def save_campaign(tx: Transaction, plan: Plan, version: str, plan_json: bytes, n
     if known is None:
         row = {"campaign": plan.campaign, "version": version, "plan": plan_json.decode(), "deployed_at": now}
         insert_rows(tx, versions, [row])
+    else:
+        # The hash binds what an enrollment walks. `migrations` are no part of it, and may come with a way back.
+        where = (versions.c.campaign == plan.campaign, versions.c.version == version)
+        tx.execute(update(versions).where(*where).values(plan=plan_json.decode()))
     before = tx.execute(select(campaigns.c.live_version).where(campaigns.c.name == plan.campaign)).scalar()
     values = {
         "title": plan.title,

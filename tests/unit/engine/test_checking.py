@@ -81,9 +81,9 @@ def test_a_missing_template_is_told_once_at_the_step() -> None:
 def test_a_changed_template_must_serve_versions_in_flight() -> None:
     old = read_campaign("c.yaml", campaign("{send: hello}", "{event: webinar_registered}"), shop()).plan
     assert old is not None
-    templates = {"hello.html": FRAME.format("{{ entry.starts_at }}")}
+    templates = {"hello": {"hello.html": FRAME.format("{{ entry.starts_at }}")}}
     assert check_in_flight(shop(), {"c at 1a2b": old}, templates) == []
-    templates = {"hello.html": FRAME.format("{{ entry.total }}")}
+    templates = {"hello": {"hello.html": FRAME.format("{{ entry.total }}")}}
     (found,) = check_in_flight(shop(), {"c at 1a2b": old}, templates)
     assert found.code == "N402"
     assert "c at 1a2b" in found.message

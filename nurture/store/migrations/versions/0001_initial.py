@@ -188,6 +188,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_deployment")),
     )
     op.create_table(
+        "deploys",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("at", UTCDateTime(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("campaigns", Json, nullable=False),
+        sa.Column("templates", Json, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deploys")),
+    )
+    op.create_table(
         "enrollments",
         sa.Column("id", Id, nullable=False),
         sa.Column("lead_id", Id, nullable=False),
