@@ -24,6 +24,7 @@ from nurture.store.database import Database, Transaction
 AHEAD = timedelta(days=7)
 MOST = 20_000  # leads played; of more, every n-th: about a minute on a small machine
 _INSIDE = 3 / 4  # at least this share of them is for leads inside: they are sure to get something
+_LONG = 2_000  # leads; fewer are played in a moment, and nobody need be told how far it is
 Progress = Callable[[str, float], None]
 
 
@@ -56,7 +57,7 @@ def forecast(
     files: Mapping[str, Mapping[str, str]],
     weighed: DeployPlan,
     now: datetime,
-    progress: Progress = lambda phase, share: None,
+    progress: Progress,
 ) -> Forecast:
     """Play the campaigns that a deploy changes, before and after it; all of them where config.yaml differs. Nothing is
     written to the database itself."""
@@ -69,6 +70,8 @@ def forecast(
         started = versions.current(tx) is not None
         weights, leads = _sample(tx, touched, _own_instants(tx, plans, touched))
         with_others = copying.with_colleagues(tx, list(weights))
+    if len(with_others) < _LONG:
+        progress = _quiet
     after = copying.copy(database, with_others, now)
     before = copying.twin(after)
     try:
@@ -125,6 +128,10 @@ def _play(
         stage.go_on(leads, now + AHEAD, progress)
         with database.read() as tx:
             return copying.sent_since(tx, now)
+
+
+def _quiet(phase: str, share: float) -> None:
+    """Nobody is told."""
 
 
 def _heard(progress: Progress, phase: str, now: datetime) -> Callable[[datetime], None]:
