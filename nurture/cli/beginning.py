@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nurture.cli.console import JsonOption, print_json
 from nurture.errors import NotFound, UserError
 
-if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
-
 STARTER = "starter"
-_RENAMED = {"gitignore": ".gitignore"}  # a package may not carry the dotted one
 
 
 def init(
@@ -26,45 +21,36 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Make a new project that runs: a campaign with its tests, its mails, a config, a secret of its own."""
-    source = _playbook(playbook)
+    written = _files(playbook)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and is not empty", hint="name a new folder")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        written = sorted(_copy(source, folder))
+        for path, content in written.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(content)
         _write_secret(folder / "secret.key")
     except OSError as error:
         raise UserError(f"cannot write {folder}: {error.strerror}") from error
     if as_json:
-        print_json({"folder": str(folder), "playbook": playbook, "files": [*written, "secret.key"]})
+        print_json({"folder": str(folder), "playbook": playbook, "files": [*sorted(written), "secret.key"]})
         return
     typer.echo(f"{folder} is ready. Next:\n\n  cd {folder}\n  nurture test\n  nurture deploy\n  nurture run")
 
 
-def _playbook(name: str) -> Traversable:
+def _files(playbook: str) -> dict[str, bytes]:
     from nurture.campaign.problems import did_you_mean
+    from nurture.cli import playbooks
 
-    root = files("nurture") / "playbooks"
-    known = sorted(f.name for f in root.iterdir() if f.is_dir() and f.joinpath("config.yaml").is_file())
-    if name not in known:
-        hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
-        raise NotFound(f"there is no playbook '{name}'", hint=hint)
-    return root / name
-
-
-def _copy(source: Traversable, target: Path, below: str = "") -> list[str]:
-    """Copy everything; the paths written, below the project."""
-    written = []
-    for item in source.iterdir():
-        name = _RENAMED.get(item.name, item.name)
-        if item.is_dir():
-            if name != "__pycache__":
-                (target / name).mkdir()
-                written += _copy(item, target / name, f"{below}{name}/")
-        else:
-            (target / name).write_bytes(item.read_bytes())
-            written.append(f"{below}{name}")
-    return written
+    known = playbooks.listed()
+    if playbook not in known:
+        meant = did_you_mean(playbook, list(known))
+        width = max(map(len, known))
+        there_are = "\n".join(f"  {name:<{width}}  {line}" for name, line in known.items())
+        raise NotFound(
+            f"there is no playbook '{playbook}'",
+            hint=f"{meant or ''} there are:\n{there_are}".lstrip(),
+        )
+    return playbooks.files_of(playbook)
 
 
 def _write_secret(path: Path) -> None:
