@@ -21,6 +21,7 @@ from nurture.lead.lead import split_traits, typed_fields
 from nurture.store import changes, marks
 from nurture.store.events import store_events
 
+ENROLL = "enroll"  # of no event: what a script writes for an entry by hand
 TEST = Proof(method="double_opt_in", source="script", evidence={"script": True})
 
 
@@ -40,7 +41,7 @@ def take(turn: Turn, told: Sequence[Told]) -> None:
     turn.load(t.lead for t in told)
     plain: list[Happening] = []
     for t in told:
-        if "." in t.name:
+        if "." in t.name or t.name == ENROLL:
             store_events(turn.tx, plain)
             plain = []
             _take(turn, t)

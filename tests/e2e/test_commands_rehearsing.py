@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
-from tests.e2e.commands import CART, Shop
+from tests.e2e.commands import CART, HELLO, Shop
 
 EVENTS = """\
 user,what,when,cart,total
@@ -71,6 +71,13 @@ def test_a_pattern_chooses_by_campaign_or_test(shop: Shop) -> None:
 def test_a_pattern_that_fits_nothing_is_a_mistake(shop: Shop) -> None:
     assert shop.run("test", "nothing like it") == 1
     assert "campaigns here: cart, hello" in shop.err
+
+
+def test_a_test_enrolls_its_lead_by_hand(shop: Shop) -> None:
+    test = "{name: in and out, lead: {email: a@example.com, consents: [offers]}, events: [{at: 1h, enroll: {}}], "
+    test += "expect: {sent: [hello at 1h, bye at 2d1h], ended: finished}}"
+    shop.write("campaigns/hello.yaml", f"{HELLO}tests: [{test}]\n")
+    assert shop.run("test", "in and out") == 0, shop.out
 
 
 def test_tests_run_without_any_template(shop: Shop) -> None:
