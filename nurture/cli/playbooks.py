@@ -1,7 +1,7 @@
-"""What `nurture init` can begin with: a folder, taken as it lies, or one data file that fills the templates of `_small`.
+"""What `nurture init` can begin with: a folder, taken as it lies, or a data file that fills the templates of `_small`.
 
-A data file is a page of YAML: its funnel or pipelines, its one campaign with the tests, the words of its mails. What all
-of them share (the head of config.yaml, the layout of the mails, sample people) is written once.
+A data file is a page of YAML: its funnel or pipelines, its one campaign with the tests, the words of its mails. What
+all of them share (the head of config.yaml, the layout of the mails, sample people) is written once.
 """
 
 from __future__ import annotations

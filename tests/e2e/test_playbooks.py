@@ -1,0 +1,82 @@
+"""Every playbook becomes a project without a fault: its tests reach every step, its mails render, its samples go in."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from nurture.cli import playbooks, run
+
+NAMES = list(playbooks.listed())
+SHOWN = re.compile(r"\{\{|\{%|\[\[|\[%")  # what a template would leave behind
+
+
+@pytest.fixture(params=NAMES)
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    folder = tmp_path / "new"
+    assert run(["init", str(folder), "--playbook", request.param]) == 0
+    return folder
+
+
+def test_the_list_has_every_playbook_there_is() -> None:
+    lying = {item.name.removesuffix(".yaml") for item in (files("nurture") / "playbooks").iterdir()}
+    assert set(NAMES) == {name for name in lying if not name.startswith("_")} - {"index"}
+
+
+def test_an_unknown_playbook_is_met_with_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["init", str(tmp_path / "new"), "--playbook", "aidas"]) == 1
+    said = capsys.readouterr().err
+    assert "did you mean 'aida'?" in said
+    assert all(f"  {name} " in said for name in NAMES)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_playbook_has_no_problem_and_tests_for_every_step(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--project", str(project), "check"]) == 0
+    assert "no problems" in capsys.readouterr().out
+    assert run(["--project", str(project), "test", "--coverage"]) == 0, capsys.readouterr().out
+    (reached,) = re.findall(r"(\d+) of (\d+) steps and arms", capsys.readouterr().out)
+    assert reached[0] == reached[1]
+
+
+def test_a_playbook_renders_all_its_mails(project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mails = [m for m in (project / "templates").rglob("*.html") if not m.parent.name.startswith("_")]
+    assert mails
+    for mail in mails:
+        name, _, locale = mail.relative_to(project / "templates").as_posix().removesuffix(".html").partition(".")
+        capsys.readouterr()
+        words = [
+            "preview",
+            name,
+            *(["--locale", locale] if locale else []),
+            "--out",
+            str(tmp_path / "p.html"),
+            "--json",
+        ]
+        assert run(["--project", str(project), *words]) == 0, capsys.readouterr()
+        found = json.loads(capsys.readouterr().out)
+        assert found["subject"]
+        assert found["text"].strip()
+        assert not any(SHOWN.search(found[part]) for part in ("subject", "html", "text"))
+
+
+def test_a_playbook_takes_its_samples_and_works(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def nurture(*words: str) -> str:
+        assert run(["--project", str(project), *words]) == 0, capsys.readouterr()
+        return capsys.readouterr().out
+
+    nurture("deploy", "--yes")
+    people = project / "data" / "leads.csv"
+    if people.is_file():  # the starter begins with nobody
+        nurture("import", "leads", str(people), "--mapping", str(project / "mappings" / "leads.yaml"))
+        first = people.read_text("utf-8").splitlines()[1].split(",")[0]
+        assert json.loads(nurture("leads", "show", first, "--json"))["stages"]
+    if (project / "data" / "deals.csv").is_file():
+        table, mapping = project / "data" / "deals.csv", project / "mappings" / "deals.yaml"
+        nurture("import", "deals", str(table), "--mapping", str(mapping))
+    assert not list(project.rglob("*.rejects.csv"))
+    nurture("worker", "--once")
