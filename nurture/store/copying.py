@@ -133,6 +133,13 @@ def twin(database: Database) -> Database:
     return made
 
 
+def stop(tx: Transaction, names: Collection[str]) -> None:
+    """Nobody in these campaigns goes on, and nothing of theirs leaves."""
+    tx.execute(update(enrollments).where(enrollments.c.campaign.in_(names)).values(wake=None))
+    waits = messages.c.campaign.in_(names) & (messages.c.state == "pending")
+    tx.execute(update(messages).where(waits).values(state="cancelled", reason="pause"))
+
+
 def sent_since(tx: Transaction, since: datetime) -> list[tuple[int, str, datetime]]:
     """(lead, campaign, instant) of every mail that left at or after an instant."""
     m = messages.c

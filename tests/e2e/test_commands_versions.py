@@ -152,6 +152,14 @@ def test_mails_of_another_campaign_that_a_shared_cap_moves_are_told_too(shop: Sh
     assert (sum(was), sum(will)) == (1, 0)
 
 
+def test_s26_a_plan_counts_no_mails_of_a_campaign_that_is_paused(shop: Shop) -> None:
+    shop.deploy()
+    enter(shop, "ann")
+    shop.run("pause", "hello")
+    shop.write("campaigns/hello.yaml", HELLO.replace("wait: 2d", "wait: 3d"))
+    assert sends(shop) == ([], [])
+
+
 def test_as_markdown_what_is_refused_stands_first(shop: Shop) -> None:
     shop.write("campaigns/hello.yaml", CAREFUL)
     shop.deploy()
