@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from nurture.cli import (
+    backtesting,
     beginning,
     check,
     closures,
@@ -83,6 +84,9 @@ app.command("test", short_help="Play the tests of campaigns on a virtual clock."
 )
 app.command("simulate", short_help="What a campaign would do with these leads, and why.", rich_help_panel=WRITE)(
     simulating.simulate
+)
+app.command("backtest", short_help="What a campaign would have done these last months.", rich_help_panel=WRITE)(
+    backtesting.backtest
 )
 app.command("graph", short_help="A campaign as a drawing, with who stands where.", rich_help_panel=WRITE)(
     graphing.graph

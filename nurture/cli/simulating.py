@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nurture.cli.console import JsonOption, ProjectOption, counted, print_json, project_root
+from nurture.cli.console import JsonOption, ProjectOption, print_json, project_root
+from nurture.cli.rehearsal import HtmlOption, report, told, write_page
 from nurture.errors import NotFound, UserError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class Chosen:
     """The campaign that is played. `zone` is the one instants are shown in."""
 
     project: Project
@@ -51,6 +52,7 @@ def simulate(
         str | None, typer.Option("--from", metavar="T", help="When it is deployed; earlier events are history.")
     ] = None,
     until: Annotated[str | None, typer.Option("--until", metavar="T", help="How far the clock runs on.")] = None,
+    html: HtmlOption = None,
     as_json: JsonOption = False,
     project: ProjectOption = None,
 ) -> None:
@@ -60,19 +62,21 @@ def simulate(
     if lead is not None and (leads is not None or mapping):
         raise UserError("--leads and --mapping belong to --events", hint="a scripted lead says everything itself")
     chosen = choose(campaign, project)
-    span = _moment(begin, chosen.project, "--from"), _moment(until, chosen.project, "--until")
+    span = moment(begin, chosen.project, "--from"), moment(until, chosen.project, "--until")
     if lead is not None:
         outcome, zone = _play_lead(chosen, lead, span)
     else:
         assert events is not None
         outcome, zone = _play_history(chosen, events, leads, mapping or [], span), chosen.project.zone
+    if html is not None:
+        write_page(html, chosen.spec, outcome, zone)
     if as_json:
-        print_json(_json(outcome))
+        print_json(told(outcome))
     else:
-        _report(outcome, zone)
+        report(outcome, zone)
 
 
-def choose(name: str, project: Path | None) -> _Chosen:
+def choose(name: str, project: Path | None) -> Chosen:
     """The campaign and what it is played in. Raises ProjectProblems for its errors, NotFound where there is none.
     Templates are not looked at: none is printed."""
     from nurture.campaign.problems import ProjectProblems, did_you_mean, errors
@@ -104,7 +108,7 @@ def choose(name: str, project: Path | None) -> _Chosen:
         known = ", ".join(found.specs) or "none"
         hint = did_you_mean(name, found.specs) or f"there are: {known}"
         raise NotFound(f"there is no campaign '{name}'", hint=hint)
-    return _Chosen(language.project, _live(found.plans[spec.name]), spec)
+    return Chosen(language.project, _live(found.plans[spec.name]), spec)
 
 
 def _live(plan: Plan) -> Plan:
@@ -117,7 +121,7 @@ def _live(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, state="live")
 
 
-def _moment(text: str | None, project: Project, option: str) -> datetime | None:
+def moment(text: str | None, project: Project, option: str) -> datetime | None:
     from nurture.journey.timing import read_moment
 
     if text is None:
@@ -128,7 +132,7 @@ def _moment(text: str | None, project: Project, option: str) -> datetime | None:
     return found
 
 
-def _play_lead(chosen: _Chosen, file: Path, span: tuple[datetime | None, datetime | None]) -> tuple[Outcome, str]:
+def _play_lead(chosen: Chosen, file: Path, span: tuple[datetime | None, datetime | None]) -> tuple[Outcome, str]:
     from nurture.campaign.problems import ProjectProblems, errors
     from nurture.campaign.script import read_script
     from nurture.campaign.source import Findings, decode
@@ -149,7 +153,7 @@ def _play_lead(chosen: _Chosen, file: Path, span: tuple[datetime | None, datetim
     on = players(chosen.project, chosen.plan.campaign, script)
     name = str(script.lead.fields.get("email") or script.lead.fields.get("external_id") or "the lead")
     start, until = span[0] or on.start, span[1] or on.until
-    _in_order(start, until)
+    in_order(start, until)
     outcome = play(
         chosen.project, chosen.plan, [on.cast], on.script, start, until, names=[name], answers=script.answers
     )
@@ -157,7 +161,7 @@ def _play_lead(chosen: _Chosen, file: Path, span: tuple[datetime | None, datetim
 
 
 def _play_history(
-    chosen: _Chosen,
+    chosen: Chosen,
     events: Path,
     leads: Path | None,
     mappings: Sequence[Path],
@@ -167,7 +171,7 @@ def _play_history(
     from nurture.engine.history import read_history, staged
     from nurture.engine.replay import AFTER, play
 
-    with _progress() as heard:
+    with heard_on_stderr() as heard:
         history = read_history(chosen.project, events, leads, [read_mapping_file(m) for m in mappings], heard)
         for file, line, reason in history.refused[:_SHOWN]:
             typer.echo(f"{file}:{line}: not used: {reason}", err=True)
@@ -176,7 +180,7 @@ def _play_history(
         if history.first is None or history.last is None:
             raise UserError(f"{events} holds no event that could be used")
         start, until = span[0] or history.first, span[1] or history.last + AFTER
-        _in_order(start, until)
+        in_order(start, until)
         last = min(history.last, until)
         cast, script = staged(history, start)
         whole = max(1.0, (last - start).total_seconds())
@@ -195,55 +199,15 @@ def _play_history(
 _SHOWN = 10  # refused rows
 
 
-def _in_order(start: datetime, until: datetime) -> None:
+def in_order(start: datetime, until: datetime) -> None:
     if until < start:
         raise UserError(f"it ends ({until.isoformat()}) before it begins ({start.isoformat()})")
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def heard_on_stderr() -> Iterator[Progress]:
     """A bar on a terminal, a plain line now and then elsewhere; both on stderr."""
     from nurture.cli.imports import progress
 
     with progress() as heard:
         yield heard
-
-
-# --- telling
-
-
-def _json(outcome: Outcome) -> dict[str, Any]:
-    from nurture.engine.replay import entry
-
-    return {
-        "entered": outcome.entered,
-        "not_entered": outcome.not_entered,
-        "sent": outcome.sent,
-        "refused": outcome.refused,
-        "ended": outcome.ended,
-        "timeline": [entry(line, outcome.names[line.lead]) for line in outcome.lines],
-    }
-
-
-def _report(outcome: Outcome, zone: str) -> None:
-    from rich.console import Console
-
-    from nurture.cli.telling import print_lines
-
-    console = Console(highlight=False, soft_wrap=True)
-    several = len(outcome.names) > 1
-    print_lines(console, outcome.lines, zone, names=outcome.names if several else None)
-    if outcome.lines:
-        console.print()
-    who = f"{counted(len(outcome.names), 'lead')}: " if several else ""
-    console.print(f"{who}{outcome.entered:,} entered", style="bold", markup=False)
-    tables = {
-        "not entered": outcome.not_entered,
-        "sent": outcome.sent,
-        "refused": outcome.refused,
-        "ended": outcome.ended,
-    }
-    width = max((len(name) for counts in tables.values() for name in counts), default=0)
-    for title, counts in tables.items():
-        for n, (name, count) in enumerate(counts.items()):
-            console.print(f"  {title if not n else '':<12} {name:<{width}} {count:>7,}", markup=False)

@@ -90,9 +90,8 @@ def _take(turn: Turn, t: Told) -> None:
 def _consent(turn: Turn, t: Told, what: str) -> None:
     topic = str(t.properties.get("topic"))
     granted = marks.consent_state(turn.tx, t.lead, topic) == "granted"
-    action = {"granted": "renew" if granted else "grant", "requested": "request", "expired": "expire"}.get(
-        what, "withdraw"
-    )
+    actions = {"requested": "request", "expired": "expire", "objected": "object"}
+    action = ("renew" if granted else "grant") if what == "granted" else actions.get(what, "withdraw")
     said = Declaration(
         lead=t.lead,
         topic=topic,

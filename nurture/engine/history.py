@@ -152,10 +152,10 @@ def staged(history: History, start: datetime) -> tuple[list[Cast], list[Scripted
     """The players as they are at the start, and the whole script: what they agreed to later happens then."""
     cast, more = [], []
     for place, p in enumerate(history.players):
-        agreed = [t for t, (state, at) in p.consents.items() if state == "granted" and at <= start]
+        agreed = {t: at for t, (state, at) in p.consents.items() if state == "granted" and at <= start}
         fields = {"source": None, **p.fields, **({"email": p.email} if p.email else {})}
-        stood = [stage for stage, since in p.stages.values() if since <= start]
-        cast.append(Cast(fields, stood, agreed, external_id=p.external))
+        stood = {stage: since for stage, since in p.stages.values() if since <= start}
+        cast.append(Cast(fields, list(stood), list(agreed), external_id=p.external, stood=stood, agreed=agreed))
         for topic, (state, at) in p.consents.items():
             if at > start:
                 more.append(Scripted(at, place, f"consent.{state}", {"topic": topic}))

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from nurture.campaign.plan import AnyStep, Assign, Plan, Send
 from nurture.campaign.project import Project
-from nurture.engine import happenings, outcomes
+from nurture.engine import happenings, outcomes, scoring
 from nurture.engine.advance import Pass, advance_batch
 from nurture.engine.deploy import deploy, sweep_batch, sweep_leads
 from nurture.engine.happenings import Told
 from nurture.engine.live import Live, load_live
 from nurture.engine.react import react_batch
+from nurture.engine.triggers import Happened
 from nurture.engine.turn import Turn
 from nurture.errors import Bug
 from nurture.lead.keyring import Keyring
@@ -43,12 +44,18 @@ def _meets_others(step: AnyStep) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Scripted:
-    """Something that is to happen to a lead (by its place in the cast)."""
+    """Something that is to happen to a lead (by its place in the cast); `told` is when it was heard of, where later."""
 
     at: datetime
     who: int
     name: str
     properties: Mapping[str, Any] = field(default_factory=dict)
+    told: datetime | None = None
+
+    @property
+    def due(self) -> datetime:
+        """When it is played."""
+        return self.told or self.at
 
 
 @dataclass
@@ -85,18 +92,49 @@ class Rehearsal:
         with self.database.write() as tx:
             self.leads = casting.put(tx, self.project, cast, self.start, _KEYRING)
             casting.history(tx, [(self.leads[s.who], s.name, s.at, s.properties) for s in ordered if s.at < self.start])
+        given = frozenset((lead, name) for lead, one in zip(self.leads, cast, strict=True) for name in one.scores)
+        self.perform([s for s in ordered if s.at >= self.start], until, progress, given=given)
+
+    def perform(
+        self,
+        script: Iterable[Scripted],
+        until: datetime,
+        progress: Callable[[datetime], None] | None = None,
+        *,
+        given: Set[tuple[int, str]] = frozenset(),
+        newcomers: Set[int] = frozenset(),
+    ) -> None:
+        """Deploy, and play a script of what is not before `start`, for the leads that stand on the stage with their
+        history. `given` are scores (lead, name) that were said and are not folded from it. `newcomers` are only made
+        later: their `lead.created` is in the script."""
+        with self.database.write() as tx:
             deploy(tx, self.project, self.plans, self.templates, self.start)
             live = load_live(tx, _KEYRING)
             assert live is not None
-            for n in range(0, len(self.leads), BATCH):
+            self._score_history(tx, live, given)
+            known = [lead for lead in self.leads if lead not in newcomers]
+            for n in range(0, len(known), BATCH):
                 for name in self.plans:
-                    sweep_leads(tx, live, name, self.leads[n : n + BATCH], self.start, first=True)
+                    sweep_leads(tx, live, name, known[n : n + BATCH], self.start, first=True)
             timers.end_sweeps(tx)
         self._scripts = defaultdict(list)
-        for s in reversed(ordered):
-            if s.at >= self.start:
-                self._scripts[self.leads[s.who]].append(s)
+        for s in reversed(sorted(script, key=lambda s: s.due)):  # noqa: C413 - equal ones keep their order
+            self._scripts[self.leads[s.who]].append(s)
         self._run(live, until, progress)
+
+    def _score_history(self, tx: Transaction, live: Live, given: Set[tuple[int, str]]) -> None:
+        """What happened before the start earned points, by the rules of today."""
+        names = {rule.event for score in self.project.scores.values() for rule in score.rules if rule.event}
+        if not names:
+            return
+        for page in casting.history_pages(tx, names, 10 * BATCH):
+            turn = Turn(tx, live)
+            turn.load(e.lead for e in page)
+            scoring.score_events(turn, [Happened(e.lead, self.start, e.id, e.name, e.at) for e in page], but=given)
+        for n in range(0, len(self.leads), BATCH):
+            turn = Turn(tx, live)
+            scoring.stand(turn, dict.fromkeys(self.leads[n : n + BATCH], self.start), but=given)
+            turn.flush()
 
     def go_on(
         self, lead_ids: Sequence[int], until: datetime, progress: Callable[[datetime], None] | None = None
@@ -160,7 +198,7 @@ class Rehearsal:
     ) -> list[tuple[datetime, int]]:
         """(instant, group) of the next thing to happen to each of these leads."""
         soonest: dict[int, datetime] = {}
-        scripted = [(lead, self._scripts[lead][-1].at) for lead in lead_ids if self._scripts.get(lead)]
+        scripted = [(lead, self._scripts[lead][-1].due) for lead in lead_ids if self._scripts.get(lead)]
         for lead, instant in [*scripted, *timers.next_due(tx, lead_ids), *enrollments.next_wake(tx, lead_ids)]:
             group = groups[lead]
             if group not in soonest or instant < soonest[group]:
@@ -172,7 +210,7 @@ class Rehearsal:
         told = []
         for lead, now in at.items():
             script = self._scripts.get(lead, [])
-            while script and script[-1].at <= now:
+            while script and script[-1].due <= now:
                 s = script.pop()
                 told.append(Told(lead, s.name, now, s.properties, s.at))
         turn = Turn(tx, live)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 from nurture.campaign.condition import Condition, ScoreIs, Test
@@ -22,8 +22,8 @@ OWNER = "score:"  # of a look at a score that decays
 LONGEST_S = 10 * 366 * 86_400.0  # seconds; nobody waits longer for a score to fall
 
 
-def score_events(turn: Turn, happenings: Sequence[Happened]) -> None:
-    """Points that the rules give for these events."""
+def score_events(turn: Turn, happenings: Sequence[Happened], but: Set[tuple[int, str]] = frozenset()) -> None:
+    """Points that the rules give for these events; none to the scores (lead, name) in `but`."""
     rules = [(score.name, rule) for score in turn.live.project.scores.values() for rule in score.rules if rule.event]
     heard = [h for h in happenings if h.name and any(rule.event in (h.name, "any") for _, rule in rules)]
     if not heard:
@@ -36,6 +36,8 @@ def score_events(turn: Turn, happenings: Sequence[Happened]) -> None:
         remaining = iter(answer)
         for name, rule in rules:
             holds = next(remaining) if rule.where is not None else True
+            if (h.lead, name) in but:
+                continue
             if holds and (rule.event == h.name or (rule.event == "any" and "." not in (h.name or ""))):
                 earned.append((h.lead, name, rule.points, h.at or h.now))
     add_points(turn, earned)
@@ -79,6 +81,25 @@ def cross(turn: Turn, at: Mapping[int, datetime]) -> None:
                 _emit_crossed(turn, lead, score, threshold, at[lead], up=now_above)
     scores.save(turn.tx, changed.values())
     _arm_falls(turn, {lead: at[lead] for lead in lead_ids}, standing)
+
+
+def stand(turn: Turn, at: Mapping[int, datetime], but: Set[tuple[int, str]] = frozenset()) -> None:
+    """Take it as known which thresholds these leads stand above, and say nothing of it: where a rehearsal begins. What
+    has fallen into a hysteresis by then counts as below. Not of the scores (lead, name) in `but`."""
+    asked = [(score.name, t) for score in turn.live.project.scores.values() for t in score.thresholds]
+    if not asked:
+        return
+    turn.load(at)
+    questions = [ScoreIs(score, (Test("at_least", t.at),)) for score, t in asked]
+    rows = [Row(lead=lead, as_of=now, zone=turn.zone(lead)) for lead, now in at.items()]
+    standing = scores.load(turn.tx, list(at))
+    for lead, answer in zip(at, turn.live.asker.ask(turn.tx, questions, rows), strict=True):
+        for holds, (score, threshold) in zip(answer, asked, strict=True):
+            if holds and (lead, score) not in but:
+                one = standing.setdefault((lead, score), Standing(lead, score, 0.0, at[lead], []))
+                one.above = sorted({*one.above, threshold.name})
+    scores.save(turn.tx, standing.values())
+    _arm_falls(turn, at, standing)
 
 
 def _arm_falls(turn: Turn, at: Mapping[int, datetime], standing: Mapping[tuple[int, str], Standing]) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import select
 
 from nurture.campaign.project import Project
-from nurture.journey.timing import read_moment, zone_name
+from nurture.journey.timing import read_moment, shift, zone_name
 from nurture.lead.address import canonical_address
 from nurture.lead.keyring import Keyring
 from nurture.lead.lead import shard_of, split_traits, typed_fields
@@ -33,7 +33,8 @@ from nurture.store.tables import (
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """One player: its fields by the names campaigns know, where it stands, what it agreed to."""
+    """One player: its fields by the names campaigns know, where it stands, what it agreed to. `stood` and `agreed` say
+    since when, by stage and by topic, where that is known; else it is since the start."""
 
     fields: Mapping[str, Any] = field(default_factory=dict)
     stages: Sequence[str] = ()
@@ -43,6 +44,8 @@ class Cast:
     account: Mapping[str, Any] | None = None
     deals: Sequence[Deal] = ()
     external_id: str | None = None
+    stood: Mapping[str, datetime] = field(default_factory=dict)
+    agreed: Mapping[str, datetime] = field(default_factory=dict)
 
     @property
     def account_id(self) -> str | None:
@@ -73,8 +76,10 @@ def put(tx: Transaction, project: Project, cast: Sequence[Cast], now: datetime, 
         for stage in one.stages:
             funnel = project.funnel_of(stage)
             if funnel is not None:
-                stood.append({"lead_id": lead, "funnel": funnel.name, "stage": stage, "since": now})
-        agreed += [_granted(project, lead, topic, now) for topic in one.consents]
+                stood.append(
+                    {"lead_id": lead, "funnel": funnel.name, "stage": stage, "since": one.stood.get(stage, now)}
+                )
+        agreed += [_granted(project, lead, topic, one.agreed.get(topic, now), one) for topic in one.consents]
         tagged += [{"lead_id": lead, "tag": name} for name in one.tags]
         scored += [
             {"lead_id": lead, "score": name, "value": value, "at": now, "above": _above(project, name, value)}
@@ -119,6 +124,31 @@ def history(tx: Transaction, happened: Sequence[tuple[int, str, datetime, Mappin
     )
 
 
+class Past(NamedTuple):
+    """An event of before."""
+
+    id: int
+    lead: int
+    name: str
+    at: datetime
+
+
+def history_pages(tx: Transaction, names: Set[str], limit: int) -> Iterator[list[Past]]:
+    """Events of before with these names (`any`: all of the project's own), `limit` at a time."""
+    c = events.c
+    wanted = c.name.in_(sorted(names - {"any"}))
+    if "any" in names:
+        wanted = wanted | c.name.not_like("%.%")
+    after = 0
+    while True:
+        query = select(c.id, c.lead_id, c.name, c.at).where(c.id > after, wanted).order_by(c.id).limit(limit)
+        page = [Past(*row) for row in tx.execute(query)]
+        if not page:
+            return
+        yield page
+        after = page[-1].id
+
+
 def accounts_of(tx: Transaction) -> dict[int, int]:
     """Lead → account, of those that have one."""
     query = select(leads.c.id, leads.c.account_id).where(leads.c.account_id.is_not(None))
@@ -158,15 +188,21 @@ def _lead(project: Project, one: Cast, now: datetime, keyring: Keyring, numbers:
     }
 
 
-def _granted(project: Project, lead: int, topic: str, now: datetime) -> dict[str, Any]:
-    basis = project.topics[topic].basis if topic in project.topics else "consent"
+def _granted(project: Project, lead: int, topic: str, since: datetime, one: Cast) -> dict[str, Any]:
+    zone = zone_name(str(one.fields.get("timezone") or ""), project.zone)
     return {
         "lead_id": lead,
         "topic": topic,
         "state": "granted",
-        "since": now,
-        "basis": basis,
-        "expires_at": None,
+        "since": since,
+        "basis": project.topics[topic].basis if topic in project.topics else "consent",
+        "expires_at": runs_out(project, topic, since, zone),
         "requests": 0,
         "requested_at": None,
     }
+
+
+def runs_out(project: Project, topic: str, since: datetime, zone: str) -> datetime | None:
+    """When consent given then ends by itself; None: never."""
+    known = project.topics.get(topic)
+    return shift(since, known.expires_after, zone) if known is not None and known.expires_after is not None else None

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from nurture.store.database import Transaction
-from nurture.store.tables import consents, decisions, enrollments, lead_stages, lead_tags, messages
+from nurture.store.tables import consents, decisions, enrollments, lead_stages, lead_tags, messages, stage_moves
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +54,24 @@ class Left:
     enrollment: int | None
 
 
-def left(tx: Transaction) -> list[Left]:
-    """Messages in the order they were released."""
+def left(tx: Transaction, campaign: str | None = None) -> list[Left]:
+    """Messages in the order they were released; all, or those of a campaign."""
     c = messages.c
     query = select(c.sent_at, c.released_at, c.lead_id, c.kind, c.template, c.step, c.state, c.enrollment_id)
+    if campaign is not None:
+        query = query.where(c.campaign == campaign)
     return [
         Left(row[0] or row[1], row[2], row[3], row[4], row[5], row[6], row[7])
         for row in tx.execute(query.order_by(c.released_at, c.id))
     ]
 
 
-def ends(tx: Transaction) -> list[tuple[int, str, str | None, datetime]]:
-    """(lead, state, reason, entered) of every enrollment, in the order of entering."""
+def ends(tx: Transaction, campaign: str | None = None) -> list[tuple[int, str, str | None, datetime]]:
+    """(lead, state, reason, entered) of every enrollment, or of a campaign's, in the order of entering."""
     c = enrollments.c
     query = select(c.lead_id, c.state, c.reason, c.entered_at).order_by(c.entered_at, c.id)
+    if campaign is not None:
+        query = query.where(c.campaign == campaign)
     return [(row[0], row[1], row[2], row[3]) for row in tx.execute(query)]
 
 
@@ -90,3 +94,16 @@ def standing(tx: Transaction, lead: int) -> Standing:
         tuple(sorted(row[0] for row in tx.execute(tags))),
         tuple(sorted(row[0] for row in tx.execute(granted))),
     )
+
+
+def moves(tx: Transaction) -> list[tuple[str | None, str, str | None]]:
+    """(origin, stage, campaign) of every move that was made; the campaign where it made it."""
+    m, e = stage_moves.c, enrollments.c
+    query = select(m.from_stage, m.to_stage, e.campaign).outerjoin(enrollments, e.id == m.enrollment_id)
+    return [(row[0], row[1], row[2]) for row in tx.execute(query.select_from(stage_moves))]
+
+
+def standing_now(tx: Transaction) -> dict[str, int]:
+    """How many leads stand in each stage."""
+    query = select(lead_stages.c.stage, func.count()).group_by(lead_stages.c.stage)
+    return {row[0]: row[1] for row in tx.execute(query)}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from xml.etree import ElementTree
+
+import pytest
 
 from tests.e2e.commands import CART, HELLO, Shop
 
@@ -123,6 +127,8 @@ def test_a_history_is_played_by_instant_and_counted(shop: Shop) -> None:
         "sent": {},
         "refused": {"no address": 1},
         "ended": {"finished": 1},
+        "funnel": {},
+        "sends": [],
     }
 
 
@@ -187,3 +193,98 @@ def test_a_draft_file_outside_the_project_is_played_as_if_live(shop: Shop) -> No
     draft = shop.write("elsewhere/draft.yaml", CART.replace("campaign: cart", "campaign: draft\nstate: draft"))
     events, mapping = shop.write("events.csv", EVENTS), shop.write("m.yaml", MAPPING)
     assert shop.json("simulate", draft, "--events", events, "--mapping", mapping)["entered"] == 1
+
+
+@pytest.fixture
+def past(shop: Shop) -> Shop:
+    """A shop whose database knows of two baskets in February: one left behind, one bought."""
+    shop.write("w.yaml", 'lead: {email: "{{ row.email }}", external_id: "{{ row.id }}"}\n' + AGREED)
+    shop.write("leads.csv", "email,id\nann@example.com,ann\nbob@example.com,bob\n")
+    assert shop.run("import", "leads", shop.root / "leads.csv", "--mapping", shop.root / "w.yaml") == 0, shop.err
+    shop.write("m.yaml", MAPPING)
+    shop.write("events.csv", BASKETS)
+    assert shop.run("import", "events", shop.root / "events.csv", "--mapping", shop.root / "m.yaml") == 0, shop.err
+    return shop
+
+
+AGREED = "consent: {topic: offers, basis: consent, at: 2026-01-01, source: till, wording: w}\n"
+BASKETS = """\
+user,what,when,cart,total
+ann,cart_updated,2026-02-02T10:00:00+01:00,c1,50
+ann,order_completed,2026-02-02T10:30:00+01:00,c1,50
+bob,cart_updated,2026-02-03T11:00:00+01:00,c2,60
+"""
+SPAN = ("--since", "2026-02-01", "--until", "2026-03-01")
+
+
+def test_a_backtest_says_what_the_draft_would_have_done(past: Shop) -> None:
+    found = past.json("backtest", "cart", *SPAN)
+    wanted = {"entered": 1, "sent": {"cart/reminder": 1}, "ended": {"finished": 1}}
+    assert {name: found[name] for name in wanted} == wanted
+
+
+def test_a_backtest_counts_sends_by_day(past: Shop) -> None:
+    sends = past.json("backtest", "cart", *SPAN)["sends"]
+    assert sends == [{"day": "2026-02-03", "template": "cart/reminder", "count": 1}]
+
+
+def test_a_backtest_writes_nothing_into_the_database(past: Shop) -> None:
+    file = past.root / "nurture.db"
+    before = hashlib.sha256(file.read_bytes()).hexdigest()
+    past.json("backtest", "cart", *SPAN)
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == before
+
+
+def test_a_backtest_says_what_it_cannot_know(past: Shop) -> None:
+    assert past.run("backtest", "cart", *SPAN) == 0
+    assert "fields and tags of leads have no history" in past.out
+    assert "mails that really went out are not played" in past.out
+
+
+def test_two_backtests_print_the_same_bytes(past: Shop) -> None:
+    outputs = []
+    for _ in range(2):
+        past.run("backtest", "cart", *SPAN, "--json")
+        outputs.append(past.out)
+    assert outputs[0] == outputs[1]
+
+
+def test_a_backtest_before_there_is_a_database_says_how_to_get_one(shop: Shop) -> None:
+    assert shop.run("backtest", "cart", "--since", "90d") != 0
+    assert "nurture import events" in shop.err
+    assert not (shop.root / "nurture.db").exists()
+
+
+def test_a_backtest_cannot_begin_in_the_future(past: Shop) -> None:
+    assert past.run("backtest", "cart", "--since", "9998-01-01") == 1
+    assert "is still to come" in past.err
+
+
+def test_a_backtest_is_drawn_as_one_page_that_needs_nothing_else(past: Shop) -> None:
+    page = past.root / "out.html"
+    past.json("backtest", "cart", *SPAN, "--html", page)
+    drawn = page.read_text("utf-8")
+    assert "cart/reminder 1" in drawn
+    assert not re.search(r"<script|https?://|src=", drawn)
+
+
+def test_a_leads_timeline_is_drawn_with_what_it_did_and_what_was_decided(shop: Shop) -> None:
+    lead = shop.write(
+        "zoe.yaml",
+        "lead: {email: zoe@example.com, consents: [offers]}\n"
+        "events: [{at: 0h, cart_updated: {cart_id: <c9>, total: 10}}]\n",
+    )
+    page = shop.root / "out.html"
+    assert shop.run("simulate", "cart", "--lead", lead, "--html", page) == 0, shop.err
+    svg = page.read_text("utf-8").partition("<svg")[2].partition("</svg>")[0]
+    texts = [text for text in ElementTree.fromstring(f"<svg{svg}</svg>").itertext() if text.strip()]
+    assert {"cart_updated (cart_id <c9>, total 10)", "mail cart/reminder released"} <= set(texts)
+
+
+def test_a_simulated_population_shows_funnel_and_calendar(shop: Shop) -> None:
+    events, mapping = shop.write("events.csv", EVENTS), shop.write("m.yaml", MAPPING)
+    leads = shop.write("leads.csv", "id,email\nbob,bob@example.com\n")
+    who = shop.write("w.yaml", 'lead: {email: "{{ row.email }}", external_id: "{{ row.id }}"}\n' + AGREED)
+    options = ("--events", events, "--leads", leads, "--mapping", mapping, "--mapping", who)
+    assert shop.run("simulate", "cart", *options) == 0
+    assert "busiest day: Mon 02 Mar 2026, 1 mail" in shop.out
