@@ -1,4 +1,7 @@
-"""Calls that wait in the outbox: claimed, printed, made, their answers given to the enrollments that wait."""
+"""Calls that wait in the outbox: claimed, printed, made, their answers given to the enrollments that wait.
+
+Only addresses of the project's own webhooks are called; what a lead gave as an address is text (trust X23).
+"""
 
 from __future__ import annotations
 
