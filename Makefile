@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PYTEST_ARGS ?= -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check lint format docs pictures bench lock clean
+.PHONY: help venv demo test check lint format docs pictures bench lock sbom audit clean
 
 help: ## print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
@@ -67,5 +67,14 @@ lock: ## renew requirements.lock from pyproject.toml, with the newest that fits
 	  --format requirements-txt --output-file requirements.lock
 	rm -rf .lock
 
+sbom: ## list what the lock installs, as CycloneDX, in sbom.json
+	$(PYTHON) .ci/sbom.py > sbom.json
+
+audit: ## ask whether anything in the lock is known to be vulnerable; says so where nobody can be asked
+	@test -x .audit/bin/python || $(PYTHON) -m venv .audit
+	@if .audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; \
+	  then .audit/bin/python .ci/audit.py requirements.lock; \
+	  else echo "NOT AUDITED: pip-audit cannot be installed here"; fi
+
 clean: ## remove what was made here, the environment too
-	rm -rf $(VENV) .lock .mutants mutants .demo benchmarks/.venv-peers benchmarks/results.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .lock .audit sbom.json .mutants mutants .demo benchmarks/.venv-peers benchmarks/results.json .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
