@@ -28,10 +28,10 @@ from nurture.delivery.dispatch import Dispatch
 from nurture.delivery.journal import Journal
 from nurture.delivery.smtp import SmtpTransport
 from nurture.engine import upkeep
-from nurture.errors import NurtureError, UserError
+from nurture.errors import NurtureError, SchemaMismatch, UserError
 from nurture.fleet import Fleet
 from nurture.mail.message import self_test
-from nurture.store import backlog
+from nurture.store import backlog, migrate
 from nurture.store.database import Database
 
 log = structlog.get_logger()
@@ -74,6 +74,7 @@ class Worker:
         self._calling = asyncio.Lock()
         self._retaining = asyncio.Lock()
         self._beating = asyncio.Lock()
+        self._outdated: SchemaMismatch | None = None
         self._calls: Calls | None = None
         self._dispatch: Dispatch | None = None
 
@@ -94,7 +95,8 @@ class Worker:
         return self._passes.standing()
 
     async def run(self) -> None:
-        """Work until `stop` is called, then drain. Raises UserError where another worker has the SQLite file."""
+        """Work until `stop` is called, then drain. Raises UserError where another worker has the SQLite file, and
+        SchemaMismatch, drained, once the database was brought to a schema that is not this program's (trust R17)."""
         with alone(self.app.database):
             journal = self._start()
             dispatch = self._dispatch = self.app.dispatch(self.name, journal)
@@ -105,6 +107,8 @@ class Worker:
                 await dispatch.transport.aclose()
                 journal.close()
                 log.info("worker.stopped", worker=self.name)
+        if self._outdated is not None:
+            raise self._outdated
 
     async def _work_alone(self) -> None:
         async with self._ticks((self._tick, self.rhythm.passes), (self._send, self.rhythm.dispatch)):
@@ -232,6 +236,11 @@ class Worker:
         if self._stop.is_set():
             return
         with self._guarded("upkeep"):
+            try:
+                await asyncio.to_thread(migrate.check, self.app.database)
+            except SchemaMismatch as error:
+                self._outdated = error
+                return self.stop()
             await asyncio.to_thread(self._take_over)
             await asyncio.to_thread(upkeep.run, self.app.database, self.app.rules(), self.app.clock.now())
             self._rounds += 1

@@ -1,6 +1,7 @@
 """The schema of a database: bringing it up to this program's, refusing another, and a copy before it is touched.
 
-Each schema has a number, `0001` first. The database carries its own in `alembic_version`.
+Each schema has a number, `0001` first. The database carries its own in `alembic_version`. An upgrade goes forward only
+and is one transaction: killed anywhere, it has changed nothing, and is run again from the start (trust R17).
 """
 
 from __future__ import annotations

@@ -1,14 +1,18 @@
-"""Schemas: migrated equals fresh, others are refused, copies are whole."""
+"""Schemas: migrated equals fresh, others are refused, a kill does no harm (trust R17); copies are whole."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
@@ -65,7 +69,7 @@ def drop_everything(db: Database) -> None:
         tx.execute(text("DROP TABLE alembic_version"))
 
 
-def test_migrated_equals_fresh(empty: Database) -> None:
+def test_r17_migrated_equals_fresh(empty: Database) -> None:
     migrate.upgrade(empty)
     migrated = shape(empty)
     drop_everything(empty)
@@ -112,7 +116,7 @@ def at_schema(db: Database, number: str) -> None:
         tx.execute(text("UPDATE alembic_version SET version_num = :number"), {"number": number})
 
 
-def test_an_older_schema_is_refused_with_both_numbers(empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_r17_an_older_schema_is_refused_with_both_numbers(empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     at_schema(empty, "0007")
     monkeypatch.setattr(migrate, "revisions", lambda: ["0007", "0008", "0009"])
     with pytest.raises(SchemaMismatch) as caught:
@@ -122,7 +126,7 @@ def test_an_older_schema_is_refused_with_both_numbers(empty: Database, monkeypat
     )
 
 
-def test_a_later_schema_is_neither_used_nor_upgraded(empty: Database) -> None:
+def test_r17_a_later_schema_is_neither_used_nor_upgraded(empty: Database) -> None:
     at_schema(empty, "9999")
     with pytest.raises(SchemaMismatch, match="schema 9999"):
         migrate.check(empty)
@@ -138,7 +142,7 @@ def test_tables_of_another_program_are_left_alone(empty: Database) -> None:
     assert inspect(empty.engine).get_table_names() == ["leads"]
 
 
-def test_a_failed_upgrade_changes_nothing(empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_r17_a_failed_upgrade_changes_nothing(empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     run = migrate.command.upgrade
 
     def interrupted(*args: Any) -> None:
@@ -149,6 +153,76 @@ def test_a_failed_upgrade_changes_nothing(empty: Database, monkeypatch: pytest.M
     with pytest.raises(KeyboardInterrupt):
         migrate.upgrade(empty)
     assert inspect(empty.engine).get_table_names() == []
+
+
+# --- killed
+
+# Upgrades a copy whole, then others that it kills: before their n-th statement, the last before the commit. Prints the
+# copies that were killed.
+_KILLED = """
+import json, os, shutil, signal, sys
+from sqlalchemy import event
+from nurture.store import migrate
+from nurture.store.database import open_database
+
+old, folder, most = sys.argv[1], sys.argv[2], int(sys.argv[3])
+
+def upgrade(copy, last=0):
+    shutil.copy(old, copy)
+    database, moments = open_database(f"sqlite:///{copy}"), 0
+
+    def moment(*_):
+        nonlocal moments
+        moments += 1
+        if moments == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    event.listen(database.engine, "before_cursor_execute", moment)
+    event.listen(database.engine, "commit", moment)
+    migrate.upgrade(database)
+    database.close()
+    return moments
+
+moments = upgrade(f"{folder}/whole.db")
+killed = []
+for n in sorted({1 + (moments - 1) * k // (most - 1) for k in range(most)}):
+    copy = f"{folder}/killed-{n}.db"
+    child = os.fork()
+    if not child:
+        upgrade(copy, n)
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    killed.append(copy)
+json.dump(killed, sys.stdout)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [None, *migrate.revisions()[:-1]])
+def test_r17_an_upgrade_killed_at_any_statement_is_run_again(before: str | None, tmp_path: Path) -> None:
+    """From every schema there was; at forty statements where there are more, the first and the last among them."""
+    old = tmp_path / "old.db"
+    start = open_database(f"sqlite:///{old}")
+    with start.write() as tx:
+        if before is not None:
+            command.upgrade(migrate.configuration(tx), before)
+    start.close()
+    run = [sys.executable, "-c", _KILLED, str(old), str(tmp_path), "40"]
+    killed = json.loads(subprocess.run(run, check=True, capture_output=True, text=True, timeout=100).stdout)
+    assert killed
+
+    fresh = open_database(f"sqlite:///{tmp_path / 'fresh.db'}", durable=False)
+    migrate.create_fresh(fresh)
+    wanted = shape(fresh)
+    fresh.close()
+    for path in killed:
+        database = open_database(f"sqlite:///{path}", durable=False)
+        assert migrate.present(database) == before, path
+        assert migrate.upgrade(database) == (before, migrate.needed())
+        assert shape(database) == wanted
+        with database.read() as tx:
+            assert tx.execute(text("PRAGMA integrity_check")).scalar_one() == "ok"
+        database.close()
 
 
 # --- copies
