@@ -48,7 +48,7 @@ def export(
     else:
         typer.echo(text)
     if as_csv is not None:
-        as_csv.mkdir(parents=True, exist_ok=True)
+        as_csv.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, table in tables(said).items():
             write_private(as_csv / f"{name}.csv", table)
 
@@ -265,7 +265,7 @@ def _operator() -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """The file holds personal data: only its owner may read it."""
+    """The file holds personal data: only its owner may read it (trust X22)."""
     try:
         path.touch(mode=0o600)
         path.write_text(text, "utf-8", newline="")

@@ -41,7 +41,7 @@ class Journal:
     """One worker's journal, locked for as long as it lives."""
 
     def __init__(self, folder: Path, worker: str) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder / f"{worker}.wire"
         self._head = f"{worker}\n{_boot()}\n".encode()
         self._open: dict[tuple[int, int], bytes] = {}

@@ -54,12 +54,13 @@ class FolderTransport(_LocalTransport):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _hand_over(self, mail: Mail, wire: Wire) -> Result:
         target = self._folder / f"{mail.id}.eml"
         draft = target.with_name(f".{mail.id}.part")
         try:
+            draft.touch(mode=0o600)  # for its owner alone (trust X22)
             draft.write_bytes(mail.data)
         except OSError as error:
             return Dropped(mail.id, Reply("data", None, None, f"the file cannot be written: {error.strerror}"), False)

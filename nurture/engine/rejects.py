@@ -62,6 +62,7 @@ class Rejects:
         """Beside the file, or in the current folder where that may not be written."""
         for path in (self.path, Path(self.path.name)):
             try:
+                path.touch(mode=0o600)  # what was refused may be a person's (trust X22)
                 self._file = path.open("w", encoding="utf-8", newline="")
             except OSError:
                 continue

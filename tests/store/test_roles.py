@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +62,31 @@ def test_x22_the_owner_upgrades_and_the_worker_works(roles: tuple[Database, Data
     World(worker).lead(email="anna@example.com")
     with worker.write() as tx:
         assert tx.execute(text("DELETE FROM leads")).rowcount == 1
+
+
+PROJECT = """\
+project: acme
+database: {database}
+base_url: http://127.0.0.1:9
+secrets: ["0123456789abcdef0123456789abcdef"]
+sender: {{name: Acme, email: news@acme.example, postal_address: "1 rue X, Paris"}}
+transport: folder
+topics: {{offers: {{title: {{en: Offers}}, wording: {{en: "Yes."}}}}}}
+"""
+
+
+def test_x22_a_worker_and_a_deploy_run_as_the_role_that_changes_no_tables(
+    roles: tuple[Database, Database], tmp_path: Path
+) -> None:
+    owner, worker = roles
+    migrate.upgrade(owner)
+    database = worker.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    (tmp_path / "config.yaml").write_text(PROJECT.format(database=database))
+    (tmp_path / "config.yaml").chmod(0o600)
+    for words in (["deploy", "--yes"], ["worker", "--once"]):
+        command = [sys.executable, "-c", "from nurture.cli import main; main()", "--project", str(tmp_path), *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+        assert done.returncode == 0, done.stderr[-2000:]
 
 
 @pytest.mark.parametrize(
