@@ -27,6 +27,11 @@ def test_the_list_has_every_playbook_there_is() -> None:
     assert set(NAMES) == {name for name in lying if not name.startswith("_")} - {"index"}
 
 
+def test_the_page_on_playbooks_has_each_with_its_line() -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/start-from-a-playbook.md").read_text("utf-8")
+    assert re.findall(r"^\| `(\S+)` \|", page, re.MULTILINE) == NAMES
+
+
 def test_an_unknown_playbook_is_met_with_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["init", str(tmp_path / "new"), "--playbook", "aidas"]) == 1
     said = capsys.readouterr().err
