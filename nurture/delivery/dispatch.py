@@ -61,6 +61,7 @@ class Dispatch:
     allowed: Callable[[str], bool] | None = None
     warm_up: WarmUp | None = None
     least_room: int = LEAST_ROOM
+    gather: float = FLUSH
     crash: Callable[[str], None] = lambda _point: None  # named points at which tests kill the process
     journal: Journal | None = None
     signer: Signer = field(default_factory=Signer)
@@ -205,8 +206,7 @@ class Dispatch:
     def _launch(self, batch: Batch, message: int) -> Launch:
         m, p = batch.claimed[message], batch.printed[message]
         kept = p.mail.data if self.judge.resends(m) else None
-        domain = p.mail.recipient.rpartition("@")[2].lower()
-        return Launch(message, m.fence, p.mail_id, p.dated, p.sha256, kept, p.sender, domain)
+        return Launch(message, m.fence, p.mail_id, p.dated, p.sha256, kept, p.sender, p.mail.recipient)
 
     def write(self, batch: Batch, results: Sequence[WireResult]) -> None:
         """Write what came of these, with what follows from it."""
@@ -238,9 +238,9 @@ class Dispatch:
             outbox.give_back(tx, returned)
             outcomes.settle(turn, batch.claimed, settled)
             self._note_ways(turn, batch, judged, passed, now)
-            bounces.note(
-                turn, [(m, j.outcome, j.result) for m, j in judged if j.outcome.suppress_after], self.keyring, now
-            )
+            dying = [(m, j.outcome, j.result) for m, j in judged if j.outcome.suppress_after]
+            recipients = {m.id: batch.printed[m.id].mail.recipient for m, _, _ in dying}
+            bounces.note(turn, dying, recipients, self.keyring, now)
             turn.flush()
         self.crash("settled")
         if settled:
@@ -317,7 +317,7 @@ class _Run:
         while True:
             await self._wake.wait()
             if not self._closed:
-                await asyncio.sleep(FLUSH)
+                await asyncio.sleep(self._dispatch.gather)
             self._wake.clear()
             results, self._results = self._results, []
             if results:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from nurture.store import closures
-from nurture.store.closures import DESTINATION, DOMAIN, SENDER, SERVER, Closure, Way
+from nurture.store.closures import DESTINATION, DOMAIN, SENDER, SERVER, Closure, Way, domain_of
 from nurture.store.database import Transaction
 from nurture.store.outbox import Claimed, Launch
 
@@ -23,7 +23,7 @@ class Held:
 
 def ways_of(m: Claimed, launch: Launch, server: str) -> list[Way]:
     """Every way this message needs open."""
-    return [(SERVER, server), (SENDER, launch.sender), (DESTINATION, m.lane), (DOMAIN, launch.domain)]
+    return [(SERVER, server), (SENDER, launch.sender), (DESTINATION, m.lane), domain_of(launch.recipient)]
 
 
 def barred(

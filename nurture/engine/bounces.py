@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from nurture.engine.turn import Turn
@@ -14,8 +14,15 @@ from nurture.store.closures import domain_of
 from nurture.store.outbox import Claimed, Result
 
 
-def note(turn: Turn, refused: Sequence[tuple[Claimed, Outcome, Result]], keyring: Keyring, now: datetime) -> None:
-    """Mark these mails as bounced, tell campaigns, and suppress the addresses whose time has come."""
+def note(
+    turn: Turn,
+    refused: Sequence[tuple[Claimed, Outcome, Result]],
+    recipients: Mapping[int, str],
+    keyring: Keyring,
+    now: datetime,
+) -> None:
+    """Mark these mails as bounced, tell campaigns, and suppress the addresses whose time has come. `recipients` has by
+    message the address the server spoke of: the lead may have another one by now, or be gone (S29)."""
     mine = [(m, o, r) for m, o, r in refused if m.lead is not None and r.state == "failed"]
     if not mine:
         return
@@ -25,15 +32,15 @@ def note(turn: Turn, refused: Sequence[tuple[Claimed, Outcome, Result]], keyring
     dead = []
     for m, o, _ in mine:
         assert m.lead is not None
-        lead = turn.leads.get(m.lead)
-        if lead is None or lead.email is None:
-            continue
-        turn.emit(m.lead, "mail.bounced", now, {"mail": m.template, "step": m.step, "message": m.id, "kind": o.kind})
+        address = recipients[m.id]
+        if m.lead in turn.leads:
+            told = {"mail": m.template, "step": m.step, "message": m.id, "kind": o.kind}
+            turn.emit(m.lead, "mail.bounced", now, told)
         enough = o.suppress_after <= 1
         if o.kind is Kind.DOMAIN:  # not this address, but everybody's at that domain (trust E15)
-            enough = domain_of(lead.email) in closed
+            enough = domain_of(address) in closed
         elif not enough:
             enough = bounced.count(turn.tx, m.lead, str(o.kind), now - o.suppress_within) >= o.suppress_after
         if enough:
-            dead.append((keyring.address_hash(lead.email), ALL, f"bounce: {o.rule}"))
+            dead.append((keyring.address_hash(address), ALL, f"bounce: {o.rule}"))
     suppressions.suppress(turn.tx, dead, now)

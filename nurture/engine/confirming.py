@@ -20,6 +20,7 @@ from nurture.store.consents import Consent, Person
 from nurture.store.database import Transaction
 
 TEMPLATE = "consent/confirm"
+_MARK = 12  # hex digits of an address's hash
 ASKED = "confirm"  # the tally of confirmation mails that people asked for; with `:lane`, of those of one domain
 REFUSED = "confirm refused"  # the tally of those that a bound of the hour kept back
 
@@ -29,7 +30,7 @@ class Mailing:
     """One confirmation mail; it names every topic that was asked for together."""
 
     lead: LeadId
-    address: str
+    mailbox: str  # `mark_of` the address it is for
     lane: str
     topics: list[str] = field(default_factory=list)
 
@@ -127,7 +128,11 @@ class Confirming:
                     "template": TEMPLATE,
                     "service": True,
                     "topic": mail.topics[0],
-                    "options": {"topics": mail.topics, "requests": {t: request_of(now) for t in mail.topics}},
+                    "options": {
+                        "topics": mail.topics,
+                        "requests": {t: request_of(now) for t in mail.topics},
+                        "mailbox": mail.mailbox,
+                    },
                     "lane": mail.lane,
                     "due": now,
                     "released_at": now,
@@ -136,6 +141,11 @@ class Confirming:
                 for mail in mails
             ],
         )
+
+
+def mark_of(address_hash: str) -> str:
+    """A mailbox in short: enough to see that it is another one."""
+    return address_hash[:_MARK]
 
 
 def request_of(instant: datetime) -> int:

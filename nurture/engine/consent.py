@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from nurture.campaign.project import Project, Topic
-from nurture.engine.confirming import Confirming, Mailing, Room
+from nurture.engine.confirming import Confirming, Mailing, Room, mark_of
 from nurture.journey.timing import shift, zone_name
 from nurture.lead.consent import (
     ALL_MARKETING,
@@ -32,7 +32,7 @@ from nurture.lead.consent import (
 from nurture.lead.event import CONSENT_GRANTED, CONSENT_REQUESTED, CONSENT_WITHDRAWN, ENROLLMENT_ENDED, Happening
 from nurture.lead.keyring import Keyring
 from nurture.lead.permission import ALL, LASTING, MARKETING, TOPIC_SCOPE, shut_for_good
-from nurture.store import consents, ledger, rights, suppressions, tallies, withdrawing
+from nurture.store import consents, ledger, outbox, rights, suppressions, tallies, withdrawing
 from nurture.store.consents import Consent, Person
 from nurture.store.database import Transaction
 from nurture.store.events import store_events
@@ -255,7 +255,7 @@ class _Act:
             lane = self.rules.lane_of(person.email or "")
             if by in _STRANGERS and not self._room_left().take(lane):
                 return False
-            same = Mailing(person.id, person.email or "", lane)
+            same = Mailing(person.id, mark_of(person.address_hash or ""), lane)
             self._mails.append(same)
         # One mail names all that waits: it takes the place of one that has not left yet.
         waiting = [t for t, c in person.consents.items() if c.state == "requested" and t != topic]
@@ -358,14 +358,17 @@ def address_changed(tx: Transaction, lead: int, old: str, rules: ConsentRules, n
     ]
     suppressions.suppress(tx, mine, now)
     person.scopes.update({scope: reason for _, scope, reason in mine})
+    outbox.supersede(tx, [lead], outbox.CONFIRM, "new address")  # their links are void there
     withdrawing.readdress(tx, lead, rules.lane_of(person.email or ""), now)
     act = _Act(tx, rules, now, {lead: person})
+    # A mailbox that had its confirmations is not spared the bounds by an address changed to and fro (trust X18).
+    had, latest = consents.confirmations(tx, lead, mark_of(person.address_hash or ""))
     for topic, row in list(person.consents.items()):
         spec = rules.project.topics.get(topic)
         doubled = spec is not None and spec.double_opt_in and row.basis == "consent"
         if doubled and act._state(person, topic) in ("granted", "requested"):
             said = rules.confirming.new_address(lead, topic, now)
-            row.requests, row.requested_at = 0, None
+            row.requests, row.requested_at = had, latest
             act._apply(person, said, spec, Next("requested", "requested"))
             act._ask_to_confirm(person, topic, "engine")
     act.write()

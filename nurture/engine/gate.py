@@ -21,11 +21,13 @@ from nurture.engine.limits import keep_back
 from nurture.engine.turn import Turn
 from nurture.journey.reads import ends
 from nurture.journey.timing import next_open
+from nurture.lead.address import canonical_address
 from nurture.lead.permission import judge_confirmation, judge_service
 from nurture.mail.warming import WarmUp
 from nurture.store import closures, consents, enrollments, outbox
 from nurture.store.closures import Closure, Way
 from nurture.store.conditions import Row
+from nurture.store.identities import present_lead
 from nurture.store.outbox import CONFIRM, MAIL, RIGHT, Claimed, Launch
 from nurture.store.permissions import permit
 
@@ -54,7 +56,7 @@ def pass_gate(
     outside: Outside | None = None,
 ) -> set[int]:
     """The ids that may go on the wire now, each with its attempt row; the others are cancelled or held."""
-    held = _refused(turn, claimed, now)
+    held = _refused(turn, claimed, launches, now)
     stopped = {h.message.id for h in held}  # among them those of leads that are gone: nothing more is known of them
     rest = [m for m in claimed if m.id not in stopped]
     held += [*_ended(turn, rest, now), *_closed(turn, rest, now)]
@@ -103,7 +105,7 @@ def _outside(
     return held
 
 
-def _refused(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held]:
+def _refused(turn: Turn, claimed: Sequence[Claimed], launches: Mapping[int, Launch], now: datetime) -> list[Held]:
     to_leads = [m for m in claimed if m.lead is not None and m.kind in (MAIL, CONFIRM, RIGHT)]
     notices = [m for m in claimed if m.recipient is not None]
     found = [Held(m, TEST_MODE) for m in notices if not turn.live.reaches(m.recipient)]
@@ -111,7 +113,9 @@ def _refused(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held
     for m in to_leads:
         person = people.get(m.lead or 0)
         if person is None:
-            found.append(Held(m, "erased"))
+            # One who went into another lead is still there: the mail is printed anew for who they are now (S27).
+            merged = present_lead(turn.tx, m.lead or 0) is not None
+            found.append(Held(m, "merged", now) if merged else Held(m, "erased"))
             continue
         topics = [m.topic] if m.topic and not m.service else []
         if m.kind == CONFIRM:
@@ -127,7 +131,13 @@ def _refused(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held
             verdict = TEST_MODE
         if verdict != "ok":
             found.append(Held(m, verdict))
+        elif m.recipient is None and _moved(person.email or "", launches[m.id].recipient):
+            found.append(Held(m, "new address", now))  # printed for the one before, and not begun: printed anew (S29)
     return found
+
+
+def _moved(email: str, printed: str) -> bool:
+    return bool(printed) and canonical_address(email) != canonical_address(printed)
 
 
 def _ended(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held]:

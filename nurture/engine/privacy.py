@@ -16,7 +16,7 @@ import structlog
 
 from nurture.campaign.duration import Duration
 from nurture.engine import erasure_calls
-from nurture.engine.confirming import request_of
+from nurture.engine.confirming import mark_of, request_of
 from nurture.engine.consent import Changed, ConsentRules, change
 from nurture.engine.recording import about, read_traits, settle_people
 from nurture.engine.turn import Turn
@@ -39,7 +39,6 @@ SALE_SHARE_OPTOUT = "sale_share_optout"
 Asked = Literal["data", "erase"]
 LINK_HOLDS = timedelta(days=3)
 _ONE_MAIL_IN = timedelta(hours=24)
-_MARK = 12  # hex digits of the address's hash in a link: enough to see that it is another mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +182,6 @@ def ask(tx: Transaction, person: Person, asked: Asked, rules: ConsentRules, now:
     outbox.insert(tx, [row])
     rights.note(tx, f"asked {asked}", "person", now, lead=person.id)
     return True
-
-
-def mark_of(address_hash: str) -> str:
-    """What a link says of the mailbox it was mailed to."""
-    return address_hash[:_MARK]
 
 
 def may_use(person: Person | None, request: int, mark: str, now: datetime) -> bool:

@@ -13,8 +13,9 @@ from nurture.lead.consent import State
 from nurture.lead.lead import LeadId
 from nurture.store.among import among
 from nurture.store.database import Transaction
+from nurture.store.outbox import CONFIRM
 from nurture.store.suppressions import scopes
-from nurture.store.tables import consents, leads
+from nurture.store.tables import consents, leads, messages
 
 
 @dataclass(slots=True)
@@ -92,6 +93,14 @@ def save(tx: Transaction, rows: Iterable[Consent]) -> None:
     insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(consents)
     changed = {n: insert.excluded[n] for n in values[0] if n not in ("lead_id", "topic")}
     tx.execute(insert.on_conflict_do_update(index_elements=["lead_id", "topic"], set_=changed), values)
+
+
+def confirmations(tx: Transaction, lead: LeadId, mark: str) -> tuple[int, datetime | None]:
+    """How many confirmation mails were made for this lead at the mailbox of this mark, and when the latest was."""
+    c = messages.c
+    query = select(c.released_at, c.options).where(c.lead_id == lead, c.kind == CONFIRM, c.state != "cancelled")
+    made = [at for at, options in tx.execute(query) if options.get("mailbox") == mark]
+    return len(made), max(made, default=None)
 
 
 def due_to_expire(tx: Transaction, now: datetime, limit: int) -> list[tuple[LeadId, str]]:

@@ -13,6 +13,7 @@ from sqlalchemy import Table, delete, insert, select, update
 from nurture.campaign.project import Project
 from nurture.lead.consent import stricter
 from nurture.lead.lead import LeadId, shard_of
+from nurture.store import outbox
 from nurture.store.database import Transaction
 from nurture.store.scores import decayed
 from nurture.store.shards import lock_shards
@@ -45,6 +46,7 @@ def merge_rows(tx: Transaction, keep: LeadId, drop: LeadId, project: Project, no
     lock_shards(tx, sorted({shard_of(keep), shard_of(drop)}), wait=True)  # no pass works on either meanwhile
     ended = _enrollments(tx, keep, drop, now)
     _timers(tx, keep, drop)
+    _unprinted(tx, drop)
     for table in (events, messages):
         _repoint(tx, table, keep, drop, shard=shard_of(keep))
     for table in (deals, decisions, stage_moves, identities, hits, privacy_actions):
@@ -110,6 +112,16 @@ def _enrollments(tx: Transaction, keep: LeadId, drop: LeadId, now: datetime) -> 
         )
     _repoint(tx, enrollments, keep, drop, shard=shard_of(keep))
     return ended
+
+
+def _unprinted(tx: Transaction, drop: LeadId) -> None:
+    """What was printed for `drop` is printed anew for the person they prove to be, at the address that they have."""
+    c = messages.c
+    mine = update(messages).where(c.lead_id == drop, c.kind.in_((outbox.MAIL, outbox.CONFIRM, outbox.RIGHT)))
+    tx.execute(
+        mine.where(c.state == "claimed").values(state="pending", reason="merged", fence=c.fence + 1, lease_until=None)
+    )
+    tx.execute(mine.where(c.state.in_(("pending", "sending", "unknown")), c.body.is_not(None)).values(body=None))
 
 
 def _timers(tx: Transaction, keep: LeadId, drop: LeadId) -> None:

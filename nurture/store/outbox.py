@@ -220,7 +220,7 @@ class Launch:
     sha256: str
     body: bytes | None  # kept where the policy for an unknown outcome is to send the same bytes again
     sender: str = ""  # the From address, and
-    domain: str = ""  # where it goes: ways that may be closed (trust E15)
+    recipient: str = ""  # where it goes: ways that may be closed (trust E15)
 
 
 _LAUNCH = Many(

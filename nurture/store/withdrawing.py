@@ -86,14 +86,11 @@ def readdress(tx: Transaction, lead: LeadId, lane: str, now: datetime) -> int:
     The row keeps its place in the enrollment; its identity, its rendered bytes and whoever had claimed it are gone.
     """
     c = messages.c
+    mine = update(messages).where(c.lead_id == lead, c.kind.in_((outbox.MAIL, outbox.CONFIRM, outbox.RIGHT)))
+    # What is on the wire goes out as it is; should it have to go once more, then to the new address.
+    tx.execute(mine.where(c.state.in_(("sending", "unknown"))).values(lane=lane, body=None))
     return tx.execute(
-        update(messages)
-        .where(
-            c.lead_id == lead,
-            c.kind.in_((outbox.MAIL, outbox.CONFIRM, outbox.RIGHT)),
-            c.state.in_(("pending", "claimed")),
-        )
-        .values(
+        mine.where(c.state.in_(("pending", "claimed"))).values(
             state="pending",
             lane=lane,
             due=now,

@@ -12,9 +12,8 @@ import msgspec
 import pytest
 
 from nurture.campaign.project import Score
-from nurture.engine.confirming import request_of
+from nurture.engine.confirming import mark_of, request_of
 from nurture.engine.consent import change
-from nurture.engine.privacy import mark_of
 from nurture.lead.consent import Action, ConsentRefused, Declaration, Proof
 from nurture.lead.permission import OK, SUPPRESSED
 from nurture.store.consents import people

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,14 +10,17 @@ from typing import Any
 
 import pytest
 
-from nurture.engine import consent, gate, privacy
+from nurture.engine import bounces, consent, gate, privacy
+from nurture.engine.recording import record
+from nurture.engine.segment import Said
 from nurture.engine.turn import Turn
 from nurture.lead.consent import Declaration, Proof
+from nurture.mail.outcome import Kind, Move, Outcome
 from nurture.store import outbox, rights, suppressions
 from nurture.store.consents import people
 from nurture.store.database import Database
-from nurture.store.outbox import Claimed, Launch
-from nurture.store.tables import attempts, decisions, messages
+from nurture.store.outbox import Claimed, Launch, Result
+from nurture.store.tables import attempts, decisions, enrollments, messages
 from tests.journeys.world import KEYRING, Site, instant, person
 
 MACHINE = datetime(2026, 11, 22, tzinfo=UTC)
@@ -222,6 +226,67 @@ def test_service_mail_is_kept_back_by_a_dead_mailbox_alone(db: Database) -> None
     assert ask(site, claimed) == {claimed[0].id}
     close("all")(site)
     assert ask(site, claimed) == set()
+
+
+def merged(site: Site) -> None:
+    """The second lead turns out to be the first."""
+    said = Said("alias", None, "", external="lead-0", previous="lead-1")
+    with site.db.write() as tx:
+        record(tx, [(said, "test")], site._live(tx).consent_rules, instant("1m"), Counter())
+
+
+def readdressed(site: Site) -> None:
+    said = Said("identify", None, "", external="lead-0", traits={"email": "new@example.com"})
+    with site.db.write() as tx:
+        record(tx, [(said, "test")], site._live(tx).consent_rules, instant("1m"), Counter())
+
+
+def test_s27_a_mail_claimed_while_its_lead_is_merged_goes_to_who_they_are_now(db: Database) -> None:
+    site = released(db, people=2)
+    mine = [m for m in claim(site) if m.lead == site.leads[1]]
+    with db.write() as tx:
+        tx.execute(messages.update().where(messages.c.lead_id == site.leads[0]).values(state="sent"))
+        tx.execute(enrollments.update().where(enrollments.c.lead_id == site.leads[0]).values(state="finished"))
+    merged(site)
+    assert ask(site, mine) == set()
+    [again] = claim(site, "3m")
+    assert (again.id, again.lead) == (mine[0].id, site.leads[0])
+
+
+def test_s27_a_mail_that_waits_for_its_connection_outlives_a_merge(db: Database) -> None:
+    site = released(db, people=2)
+    mine = [m for m in claim(site) if m.lead == site.leads[1]]
+    ask(site, mine)
+    merged(site)
+    assert ask(site, mine) == set()
+    assert ("pending", "merged") in rows(site, messages, "state", "reason")
+
+
+def test_s29_a_mail_that_waits_for_its_connection_is_not_written_to_the_address_before(db: Database) -> None:
+    site = released(db, WELCOME.replace("{send: a}", "{send: a, class: service}"))
+    claimed = claim(site)
+    launches = {m.id: Launch(m.id, m.fence, "1@x", MACHINE, "hash", None, "", "lead0@example.com") for m in claimed}
+    for act, going in ((lambda _: None, {claimed[0].id}), (readdressed, set())):
+        act(site)
+        with db.write() as tx:
+            live = site._live(tx)
+            assert gate.pass_gate(Turn(tx, live), claimed, launches, "worker", instant("2m"), MACHINE) == going
+    assert rows(site, messages, "state", "reason")[0] == ("pending", "new address")
+
+
+def test_s29_a_refusal_closes_the_address_the_mail_went_to_and_not_the_new_one(db: Database) -> None:
+    site = released(db)
+    [m] = claim(site)
+    ask(site, [m])
+    readdressed(site)
+    outcome = Outcome(kind=Kind.HARD, rule="gone", message=Move.FAIL, suppress_after=1)
+    result = Result(m.id, m.fence, "failed", instant("3m"))
+    with db.write() as tx:
+        turn = Turn(tx, site._live(tx))
+        bounces.note(turn, [(m, outcome, result)], {m.id: "lead0@example.com"}, KEYRING, instant("3m"))
+        turn.flush()
+        old, new = (KEYRING.address_hash(address) for address in ("lead0@example.com", "new@example.com"))
+        assert suppressions.scopes(tx, [old, new]) == {old: {"all": "bounce: gone"}}
 
 
 def test_r05_a_claim_of_long_ago_launches_nothing(db: Database) -> None:

@@ -269,7 +269,7 @@ class World:
 
     def new_dispatch(self, name: str, journal: Journal | None) -> Dispatch:
         dispatch = self.app.dispatch(name, journal, self.post)
-        dispatch.judge.dice, dispatch.crash = Dice(0), self._crash
+        dispatch.judge.dice, dispatch.crash, dispatch.gather = Dice(0), self._crash, 0.0
         return dispatch
 
     def _crash(self, point: str) -> None:
