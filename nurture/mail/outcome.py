@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from enum import StrEnum
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -209,6 +210,7 @@ def parse_rules(text: str, *, classes_of: str | None = None) -> Rules:
     return tuple(_rule(raw, classes, lines[n] if n < len(lines) else 1) for n, raw in enumerate(raw_rules))
 
 
+@lru_cache(maxsize=4)
 def default_rules(overrides: str = "") -> Rules:
     """The rules that come with nurture, after the project's own (TOML with `[[rule]]`, and `[class.NAME]` for what a
     class does). Raises RulesBroken for the project's."""

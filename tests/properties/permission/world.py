@@ -114,6 +114,7 @@ Good day.
 """
 SECRETS = ("first secret of the machine", "second secret of the machine", "third secret of the machine")
 BASE = "https://shop.example"
+PAGES = Pages()
 T = TypeVar("T")
 
 
@@ -299,7 +300,7 @@ class World:
         services = replace(
             Endpoint(self.app, "127.0.0.1", 0).services(), forms_per_hour=1_000_000, forms_in_all=1_000_000
         )
-        pages, personal = Pages(), Personal(services)
+        pages, personal = PAGES, Personal(services)
         routes = [*PublicRoutes(services, pages, personal).routes(), *FormRoutes(services, pages, personal).routes()]
         return Starlette(routes=routes)
 
