@@ -13,7 +13,15 @@ from nurture.campaign.source import Mapping as MappingNode
 from nurture.folder import Folder
 
 MASK = "********"
+_OTHERS = stat.S_IRGRP | stat.S_IROTH | stat.S_IWGRP | stat.S_IWOTH
 _SECRET_KEYS = frozenset({"secrets", "password", "key", "providers", "token"})
+_SECRETS: Mapping[str, frozenset[str]] = {  # of config.yaml: what stands there, or under these keys of it
+    "secrets": frozenset(),
+    "smtp": frozenset({"password"}),
+    "returns": frozenset({"password"}),
+    "dkim": frozenset({"key"}),
+    "providers": frozenset({"brevo", "mailgun", "postmark", "sendgrid"}),  # those of `ses` are names, no secrets
+}
 _ADDRESSES = frozenset({"database", "url"})  # they may hold a password, or a token in their path
 
 
@@ -39,11 +47,21 @@ def exposed(folder: Folder, database: Path | None = None) -> list[Exposed]:
     tree = _tree(folder)
     names = dict.fromkeys(name for name, _ in placeholders(tree)) if tree is not None else {}
     found = [Exposed(folder.root / n[5:], "a secret of config.yaml") for n in names if n.startswith("file:")]
-    if tree is not None and any(_written_out(tree)):
+    if written_out(folder):
         found.append(Exposed(folder.root / folder.config[0], "where a secret is written out"))
     if database is not None:
         found.append(Exposed(database, "which holds people's addresses"))
     return [one for one in found if _open_to_others(one.path)]
+
+
+def written_out(folder: Folder) -> bool:
+    """Whether a secret stands in config.yaml itself, not a reference to one."""
+    tree = _tree(folder)
+    return isinstance(tree, MappingNode) and any(
+        bool(scalar.text) and "${" not in scalar.text
+        for key, value in tree.entries
+        for scalar in _scalars(value, _SECRETS.get(key.text))
+    )
 
 
 def shown(folder: Folder) -> dict[str, Any]:
@@ -95,21 +113,21 @@ def _without_password(address: str) -> str:
     return f"{scheme}://{user}{':' + MASK if colon else ''}{at}{where.partition('?')[0]}"
 
 
-def _written_out(node: Node, secret: bool = False) -> Iterator[bool]:
-    """True for each secret that stands in the file itself."""
+def _scalars(node: Node, names: frozenset[str] | None) -> Iterator[Scalar]:
+    """What stands under these keys, at any depth; for an empty set what stands there itself, for None nothing."""
     match node:
-        case MappingNode(entries=entries):
-            for name, child in entries:
-                yield from _written_out(child, secret or name.text in _SECRET_KEYS)
-        case Sequence(items=items):
+        case Scalar() if names is not None and not names:
+            yield node
+        case Sequence(items=items) if names is not None:
             for item in items:
-                yield from _written_out(item, secret)
-        case Scalar(text=text):
-            yield secret and not node.empty and "${" not in text
+                yield from _scalars(item, names)
+        case MappingNode(entries=entries) if names:
+            for key, value in entries:
+                yield from _scalars(value, frozenset() if key.text in names else names)
 
 
 def _open_to_others(path: Path) -> bool:
     try:
-        return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+        return bool(path.stat().st_mode & _OTHERS)
     except OSError:
         return False

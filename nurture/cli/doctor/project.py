@@ -13,20 +13,11 @@ from nurture.cli.doctor.finding import Finding, broken, failed, look, ok
 from nurture.errors import NurtureError
 
 if TYPE_CHECKING:
-    from nurture.campaign.source import Node, Scalar
     from nurture.engine.checking import Checked
     from nurture.folder import Folder
 
 LOW = 0.10  # of a disk; below it one looks
 FULL = 0.02  # below it a database soon stops
-_OTHERS = 0o007
-_SECRETS: Mapping[str, frozenset[str]] = {  # of config.yaml: what stands there, or under these keys of it
-    "secrets": frozenset(),
-    "smtp": frozenset({"password"}),
-    "returns": frozenset({"password"}),
-    "dkim": frozenset({"key"}),
-    "providers": frozenset({"brevo", "mailgun", "postmark", "sendgrid"}),  # those of `ses` are names, no secrets
-}
 
 
 def interpreter() -> Finding:
@@ -69,55 +60,17 @@ def files(folder: Folder, checked: Checked) -> Finding:
 
 
 def readable(folder: Folder, database: Path | None) -> Iterator[Finding]:
-    """Files with secrets or with people in them that anybody on this machine may read (trust X17)."""
-    from nurture.campaign.source import Findings, placeholders, read_tree
+    """Secrets that stand in config.yaml, and files with secrets or with people in them that others may read."""
+    from nurture.exposure import exposed, written_out
 
-    tree = read_tree(*folder.config, Findings())
-    held = {} if tree is None else {name[5:]: "a secret" for name, _ in placeholders(tree) if name.startswith("file:")}
-    if tree is not None and _written_out(tree):
-        held["config.yaml"] = "a secret"
+    if written_out(folder):
         text = "config.yaml has a secret written out in it"
         yield look("secrets", text, "write '${NAME}' or '${file:PATH}' there, and put config.yaml in git without it")
-    if database is not None:
-        held[str(database)] = "the data of all leads"
-    found = False
-    for name, what in held.items():
-        path = folder.root / name
-        if path.is_file() and path.stat().st_mode & _OTHERS:
-            found = True
-            text = f"everybody on this machine may read {name}, which holds {what}"
-            yield look("secrets", text, f"chmod o= {path}")
-    if held and not found:
-        yield ok("secrets", f"{counted(len(held), 'file')} with secrets or leads, closed to others")
-
-
-def _written_out(config: Node) -> bool:
-    """Whether a secret stands in config.yaml itself, not a reference to one."""
-    from nurture.campaign.source import Mapping as MappingNode
-
-    if not isinstance(config, MappingNode):
-        return False
-    return any(
-        bool(scalar.text) and "${" not in scalar.text
-        for key, value in config.entries
-        for scalar in _scalars(value, _SECRETS.get(key.text))
-    )
-
-
-def _scalars(node: Node, names: frozenset[str] | None) -> Iterator[Scalar]:
-    """What stands under these keys, at any depth; for an empty set what stands there itself, for None nothing."""
-    from nurture.campaign.source import Mapping as MappingNode
-    from nurture.campaign.source import Scalar, Sequence
-
-    match node:
-        case Scalar() if names is not None and not names:
-            yield node
-        case Sequence(items=items) if names is not None:
-            for item in items:
-                yield from _scalars(item, names)
-        case MappingNode(entries=entries) if names:
-            for key, value in entries:
-                yield from _scalars(value, frozenset() if key.text in names else names)
+    found = exposed(folder, database)
+    for one in found:
+        yield look("secrets", one.text, one.hint)
+    if not found:
+        yield ok("secrets", "files with secrets or leads are closed to others")
 
 
 # --- room on the disk
