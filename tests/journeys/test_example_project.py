@@ -12,6 +12,7 @@ from nurture.campaign.read import read_campaigns, read_project
 from nurture.engine.trial import Verdict, run
 from nurture.folder import read_folder
 from nurture.mail.template import template_names
+from nurture.options import MACHINE
 from nurture.settings import load_settings, read_language
 
 ROOT = Path(__file__).parents[2]
@@ -70,13 +71,9 @@ def test_a_campaign_shown_in_the_docs_has_no_problem(page: Path) -> None:
     project = PROJECT
     for block in BLOCK.findall(page.read_text(encoding="utf-8")):
         if block.startswith("project:"):  # what follows on this page belongs to it
-            language = "\n".join(line for line in block.splitlines() if not line.startswith(_MACHINE))
-            reading = read_project((page.name, language))
+            reading = read_project((page.name, block), machine=MACHINE)
             assert [str(problem) for problem in reading.problems] == []
             project = reading.project
         elif block.startswith("campaign:"):
             found = read_campaigns({page.name: block}, project).problems
             assert [str(problem) for problem in found] == []
-
-
-_MACHINE = ("base_url:", "database:", "secrets:", "smtp:")
