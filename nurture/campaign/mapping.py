@@ -26,6 +26,7 @@ from nurture.campaign.problems import Mark, Problem, did_you_mean
 from nurture.campaign.project import Basis, Project
 from nurture.campaign.source import Findings, Node, Scalar, read_tree
 from nurture.campaign.source import Mapping as MappingNode
+from nurture.lead.soft_opt_in import KINDS
 
 Kind = Literal["leads", "events", "deals"]
 Row = Values[str, Any]
@@ -48,7 +49,10 @@ _FIELDS: dict[str, tuple[str, ...]] = {
         "created_at",
     ),
     "stage": ("name", "since", "reason"),
-    "consent": ("topic", "basis", "at", "source", "wording", "state", "locale", "evidence"),
+    "consent": (
+        *("topic", "basis", "at", "source", "wording", "state", "locale", "evidence"),
+        *(*KINDS, "sold_at", "objection_offered"),  # of a soft opt-in
+    ),
     "event": ("lead", "name", "at", "id", "properties"),
     "deal": (
         "lead",

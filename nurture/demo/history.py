@@ -38,6 +38,9 @@ consent:
   at: "{{ row.since }}"
   source: checkout of the old shop
   wording: "{{ row.wording }}"
+  sale: "{{ row.order }}"
+  sold_at: "{{ row.bought }}"
+  objection_offered: "yes"
 event:
   lead: "{{ row.lead }}"
   name: "{{ row.name }}"
@@ -62,12 +65,15 @@ def bring_in(database: Database, rules: ConsentRules, world: World, folder: Path
 
 
 def _leads(world: World, texts: Mapping[str, str]) -> Iterable[dict[str, Any]]:
-    agreed = {each.lead for each in world.history() if each.kind == "consent"}
+    agreed = {each.lead: each for each in world.history() if each.kind == "consent"}
     for each in world.history():
         if each.kind == "identify":
             wording = texts.get(str(each.properties["locale"]), "")
-            said = "yes" if each.lead in agreed else "no"
-            row = {"id": each.lead, "since": each.at.isoformat(), "birthday": "", "said_yes": said, "wording": wording}
+            row = {"id": each.lead, "since": each.at.isoformat(), "birthday": "", "wording": wording}
+            sale = agreed.get(each.lead)
+            row |= {"said_yes": "no", "order": "", "bought": ""}
+            if sale is not None:
+                row |= {"said_yes": "yes", "order": sale.properties["order_id"], "bought": sale.at.isoformat()}
             yield row | each.properties
 
 

@@ -173,6 +173,7 @@ class Play:
             "page": f"/{person.locale}/{it.properties['source']}",
             "source": it.properties["source"],
             "ip": _network(person),
+            "evidence": _sale(it),
         }
 
     def _answer(self, it: Answer) -> None:
@@ -213,6 +214,12 @@ def _call(it: Happening) -> dict[str, Any]:
     if it.kind == "identify":
         return said | {"traits": it.properties}
     return said | {"event": it.name, "properties": it.properties}
+
+
+def _sale(it: Happening) -> dict[str, Any] | None:
+    """The order at whose checkout they said so."""
+    order = it.properties.get("order_id")
+    return {"sale": order, "sold_at": it.at.isoformat(), "objection_offered": True} if order else None
 
 
 def _way(does: Reaction, paths: list[str]) -> str:

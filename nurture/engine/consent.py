@@ -15,6 +15,7 @@ import msgspec
 
 from nurture.campaign.project import Project, Topic
 from nurture.engine.confirming import Confirming, Mailing, Room, mark_of
+from nurture.engine.resting import basis_of, grounds_of, hollow, incomplete, sold_again
 from nurture.journey.timing import shift, zone_name
 from nurture.lead.consent import (
     ALL_MARKETING,
@@ -32,6 +33,7 @@ from nurture.lead.consent import (
 from nurture.lead.event import CONSENT_GRANTED, CONSENT_REQUESTED, CONSENT_WITHDRAWN, ENROLLMENT_ENDED, Happening
 from nurture.lead.keyring import Keyring
 from nurture.lead.permission import ALL, LASTING, MARKETING, TOPIC_SCOPE, shut_for_good
+from nurture.lead.soft_opt_in import lacking
 from nurture.store import consents, ledger, outbox, rights, suppressions, tallies, withdrawing
 from nurture.store.consents import Consent, Person
 from nurture.store.database import Transaction
@@ -66,10 +68,12 @@ class ConsentRules:
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """The state is another one now. `mailed`: a confirmation mail is on its way."""
+    """The state is another one now. `mailed`: a confirmation mail is on its way. `lacks`: what a soft opt-in was not
+    told of its sale; until it is, no mail goes (trust C10)."""
 
     state: State
     mailed: bool = False
+    lacks: str | None = None
 
 
 class Unchanged(msgspec.Struct, frozen=True):
@@ -117,9 +121,14 @@ class _Act:
         return self._one(person, said, spec)
 
     def _one(self, person: Person, said: Declaration, spec: Topic | None) -> Answer:
+        said = msgspec.structs.replace(said, basis=basis_of(said, spec))
+        grounds = grounds_of(said, self.rules.project.zone, self.now)
         state = self._state(person, said.topic)
-        if said.action == "expire" and (row := person.consents.get(said.topic)) is not None:
-            state = row.state  # it has run out and does not say so yet: that is what is declared here
+        if (row := person.consents.get(said.topic)) is not None:
+            if said.action == "expire":
+                state = row.state  # it has run out and does not say so yet: that is what is declared here
+            elif hollow(row) and said.action in ("grant", "request", "renew") and not incomplete(said, grounds):
+                state = "none"  # what allowed nothing gives way to what may
         action = _needed(said, spec, state)
         if action in ("request", "grant", "confirm", "renew") and (no := _barred(person, said, action)):
             return no
@@ -128,6 +137,8 @@ class _Act:
         verdict = judge(state, action, said.by)
         if isinstance(verdict, Next) and action == "renew" and state == "granted" and self._fresh(person, said.topic):
             verdict = Same("granted")
+        if isinstance(verdict, Same) and action == "grant" and sold_again(person.consents[said.topic], grounds):
+            verdict = Next("granted", "renewed")
         if isinstance(verdict, ConsentRefused):
             return verdict
         mailed = (
@@ -136,7 +147,8 @@ class _Act:
         if isinstance(verdict, Same):
             return Unchanged(verdict.state, mailed)
         self._apply(person, said, spec, verdict)
-        return Changed(verdict.state, mailed)
+        row = person.consents[said.topic]
+        return Changed(verdict.state, mailed, lacking(row.grounds) if hollow(row) else None)
 
     def _state(self, person: Person, topic: str) -> State:
         row = person.consents.get(topic)
@@ -156,7 +168,8 @@ class _Act:
         row = self._row(person, said.topic)
         row.state, row.expires_at = verdict.state, None
         row.since = said.occurred_at if said.by == "import" else self.now
-        row.basis = said.basis or (spec.basis if spec else "consent")
+        row.basis = basis_of(said, spec)
+        row.grounds = grounds_of(said, self.rules.project.zone, self.now)
         if verdict.state == "requested":
             row.requested_at = row.requested_at or self.now
         if verdict.state == "granted":
@@ -278,9 +291,8 @@ class _Act:
         return row
 
     def _log(self, person: Person, said: Declaration, verdict: Next) -> None:
-        topic = self.rules.project.topics.get(said.topic)
         if said.basis is None:
-            said = msgspec.structs.replace(said, basis=topic.basis if topic else "consent")
+            said = msgspec.structs.replace(said, basis=basis_of(said, self.rules.project.topics.get(said.topic)))
         if verdict.entry == "confirmed":
             request = ledger.last_entry(self.tx, person.id, said.topic, "requested")
             said = self.rules.confirming.with_request(said, request)
@@ -315,10 +327,9 @@ def _needed(said: Declaration, spec: Topic | None, state: State) -> Action:
     somebody who has not shown that the address is theirs."""
     if said.action != "grant" or said.by == "import" or spec is None:
         return said.action
-    basis = said.basis or spec.basis
     confirmed = said.proof.method == "double_opt_in" and bool(said.proof.evidence)
     unproven = said.proof.method == "form" and state in LEFT
-    return "request" if basis == "consent" and not confirmed and (spec.double_opt_in or unproven) else "grant"
+    return "request" if said.basis == "consent" and not confirmed and (spec.double_opt_in or unproven) else "grant"
 
 
 def _barred(person: Person, said: Declaration, action: Action) -> ConsentRefused | None:

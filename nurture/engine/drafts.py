@@ -17,7 +17,9 @@ from nurture.journey import timing
 from nurture.lead.address import AddressRefused, canonical_address, check_address
 from nurture.lead.event import name_problem
 from nurture.lead.lead import split_traits, typed_fields
+from nurture.lead.soft_opt_in import KINDS
 
+_YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 LONGEST_ID = 500  # characters of an id of somebody else's
 
 
@@ -51,6 +53,7 @@ class ConsentDraft(msgspec.Struct, frozen=True):
     wording: str | None = None
     locale: str | None = None
     evidence: str | None = None
+    sale: dict[str, Any] = {}  # of a soft opt-in, as `lead.soft_opt_in` reads it
 
 
 class LeadDraft(msgspec.Struct, frozen=True):
@@ -192,7 +195,16 @@ class Drafts:
             wording=fields.get("wording"),
             locale=fields.get("locale"),
             evidence=fields.get("evidence"),
+            sale=self._sale(fields),
         )
+
+    def _sale(self, fields: Mapping[str, str]) -> dict[str, Any]:
+        sale: dict[str, Any] = {kind: fields[kind] for kind in KINDS if kind in fields}
+        if sold_at := self._past("sold_at", fields.get("sold_at")):
+            sale["sold_at"] = sold_at.isoformat()
+        if offered := fields.get("objection_offered"):
+            sale["objection_offered"] = _one_of("objection_offered", offered.lower(), (*_YES, *_NO)) in _YES
+        return sale
 
     def _past(self, field: str, text: str | None) -> datetime | None:
         if text is None:

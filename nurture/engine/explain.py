@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from nurture.journey.timing import local
+from nurture.lead.soft_opt_in import NO_CHANCE, NO_DATE, NO_SALE, NO_SIMILAR
 from nurture.store.timeline import Line
 from nurture.store.types import read_instant
 
@@ -37,6 +38,10 @@ WHY_NOT_ENTERED = {
 WHY_KEPT = {
     "no address": "the lead has no address",
     "no consent": "nothing allows to write on this topic",
+    NO_SALE: "it was not said what they bought, or under which number",
+    NO_DATE: "it was not said when they bought",
+    NO_CHANCE: "it was not said that they could say no when their address was taken down",
+    NO_SIMILAR: "'similar_to' of the topic in config.yaml does not say what its products are like",
     "suppressed": "the address is on the suppression list",
     "jurisdiction": "the law of the lead's country does not allow it on this legal basis",
     "late": "it could not have gone within 'if_late'",

@@ -127,13 +127,15 @@ def _agree(
         match answer:
             case ConsentRefused(reason=reason):
                 written.notes.append((line, f"taken without its consent: {reason}"))
-            case Changed():
+            case Changed(lacks=lacks):
+                if lacks is not None:
+                    written.notes.append((line, f"taken, and no mail goes on it: {lacks}"))
                 changed.add(declaration.lead)
     return changed
 
 
 def _declaration(lead: LeadId, said: ConsentDraft, ground: Ground, line: int) -> Declaration:
-    evidence = {"file": ground.file, "line": line} | ({"given": said.evidence} if said.evidence else {})
+    evidence = {"file": ground.file, "line": line} | ({"given": said.evidence} if said.evidence else {}) | said.sale
     return Declaration(
         lead=lead,
         topic=said.topic,

@@ -7,15 +7,18 @@ people are owed and may still refuse.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
+
+from nurture.lead import soft_opt_in
+from nurture.lead.soft_opt_in import NO_GROUNDS, Grounds
 
 OK = "ok"
 NO_ADDRESS = "no address"
 NO_CONSENT = "no consent"
 SUPPRESSED = "suppressed"
-JURISDICTION = "jurisdiction"
+JURISDICTION = soft_opt_in.JURISDICTION
 
 # Scopes of a suppression; a topic's is TOPIC_SCOPE + its name.
 ALL = "all"  # nothing at all: the mailbox is dead, or the law says so
@@ -32,21 +35,21 @@ _CONSENT_LANDS = frozenset(
         *("IE", "IS", "IT", "LI", "LT", "LU", "LV", "MT", "NL", "NO", "PL", "PT", "RO", "SE", "SI", "SK"),
     }
 )
-_CASL_IMPLIED = timedelta(days=730)  # implied consent by a purchase ends after two years (CASL s. 10(10), trust C12)
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What is known of one lead for one topic. `since` is when the present state began."""
+    """What is known of one lead for one topic."""
 
     has_address: bool
     restricted: bool
     state: str
-    since: datetime | None
     basis: str | None
     expires_at: datetime | None
     scopes: Collection[str]
     country: str | None
     countries: Collection[str] = ()  # of a legitimate interest: the only ones the project claims it in
+    grounds: Grounds = NO_GROUNDS  # of a soft opt-in: the sale it rests on
+    similar_to: str | None = None  # of a soft opt-in: what the topic's products are like
     paused_until: datetime | None = None  # the person wants a rest: as a suppression of marketing that ends by itself
 
 
@@ -85,17 +88,17 @@ def judge_topic(topic: str, basis: str, standing: Standing, now: datetime) -> st
         return SUPPRESSED
     if standing.paused_until is not None and standing.paused_until > now:
         return SUPPRESSED
-    return JURISDICTION if _forbidden(standing, now) else OK
-
-
-def _forbidden(standing: Standing, now: datetime) -> bool:
-    """Legitimate interest carries no e-mail where the law asks for consent, nor where we do not know the law (C11)."""
-    land = (standing.country or "").strip().upper()
     match standing.basis:
         case "legitimate_interest":
-            claimed = not standing.countries or land in standing.countries
-            return len(land) != 2 or land in _CONSENT_LANDS or not claimed
+            return OK if _claimed(standing) else JURISDICTION
         case "soft_opt_in":
-            return land == "CA" and standing.since is not None and standing.since + _CASL_IMPLIED <= now
+            return soft_opt_in.refusal(standing.grounds, standing.similar_to, standing.country, now) or OK
         case _:
-            return False
+            return OK
+
+
+def _claimed(standing: Standing) -> bool:
+    """Legitimate interest carries no e-mail where the law asks for consent, nor where we do not know the law (C11)."""
+    land = (standing.country or "").strip().upper()
+    claimed = not standing.countries or land in standing.countries
+    return len(land) == 2 and land not in _CONSENT_LANDS and claimed

@@ -15,7 +15,9 @@ from nurture.journey.timing import read_moment, shift, zone_name
 from nurture.lead.address import canonical_address
 from nurture.lead.keyring import Keyring
 from nurture.lead.lead import shard_of, split_traits, typed_fields
+from nurture.lead.soft_opt_in import NO_GROUNDS, Grounds
 from nurture.store import changes, deals
+from nurture.store.consents import sale_columns
 from nurture.store.database import Database, Transaction, insert_returning_ids, insert_rows
 from nurture.store.deals import Deal
 from nurture.store.tables import (
@@ -188,17 +190,31 @@ def _lead(project: Project, one: Cast, now: datetime, keyring: Keyring, numbers:
     }
 
 
+def sold(project: Project) -> Project:
+    """The project with every soft opt-in about products like some that were sold: who agreed to it in a script is taken
+    to have done all that it takes (trust C10)."""
+    topics = {
+        name: msgspec.structs.replace(topic, similar_to=topic.similar_to or "script")
+        for name, topic in project.topics.items()
+    }
+    return msgspec.structs.replace(project, topics=topics)
+
+
 def _granted(project: Project, lead: int, topic: str, since: datetime, one: Cast) -> dict[str, Any]:
     zone = zone_name(str(one.fields.get("timezone") or ""), project.zone)
+    basis = project.topics[topic].basis if topic in project.topics else "consent"
+    soft = basis == "soft_opt_in"
+    grounds = Grounds("sale", "script", since, objection_offered=True) if soft else NO_GROUNDS
     return {
         "lead_id": lead,
         "topic": topic,
         "state": "granted",
         "since": since,
-        "basis": project.topics[topic].basis if topic in project.topics else "consent",
+        "basis": basis,
         "expires_at": runs_out(project, topic, since, zone),
         "requests": 0,
         "requested_at": None,
+        **sale_columns(grounds),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlalchemy import Alias, and_, case, false, func, literal, not_, or_, true
 
 from nurture.campaign import condition as c
+from nurture.lead.soft_opt_in import ELSEWHERE, LAWS
 from nurture.store import tables as t
 from nurture.store.conditions_edges import DECAY_POLL, Crossing, Poll
 from nurture.store.conditions_frame import Context, Frame
@@ -115,6 +116,7 @@ def consented(frame: Frame, topic: str) -> Sql:
         consent.c.topic == text_of(topic),
         consent.c.state == text_of("granted"),
         or_(consent.c.expires_at.is_(None), consent.c.expires_at > frame.as_of()),
+        or_(func.coalesce(consent.c.basis, text_of("consent")) != text_of("soft_opt_in"), _sold(frame, consent, topic)),
     )
     blocked = frame.exists(
         block,
@@ -125,6 +127,21 @@ def consented(frame: Frame, topic: str) -> Sql:
     frame.tester.edges.append((paused, Crossing(NOW)))
     resting = func.coalesce(paused > frame.as_of(), false())
     return and_(granted, not_(blocked), not_(resting), not_(func.coalesce(frame.lead.c.restricted, true())))
+
+
+def _sold(frame: Frame, consent: Alias, topic: str) -> Sql:
+    """As `lead.soft_opt_in.refusal` judges it (trust C10); but what ends with time is left to the gates."""
+    declared = frame.project.topics.get(topic)
+    if declared is None or not declared.similar_to:
+        return false()
+    land = func.upper(func.trim(func.coalesce(frame.lead.c.country, text_of(""))))
+    kind = consent.c.sale_kind
+    counts = case(
+        *((land == text_of(name), kind.in_(list(law))) for name, law in LAWS.items()),
+        else_=kind.in_(list(ELSEWHERE)),
+    )
+    stated = and_(func.coalesce(consent.c.sale_reference, text_of("")) != text_of(""), consent.c.sold_at.is_not(None))
+    return and_(stated, consent.c.objection_offered, counts)
 
 
 def has_deal(frame: Frame, condition: c.DealIs) -> Sql:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.lead.consent import State
 from nurture.lead.lead import LeadId
+from nurture.lead.soft_opt_in import NO_GROUNDS, Grounds
 from nurture.store.among import among
 from nurture.store.database import Transaction
 from nurture.store.outbox import CONFIRM
@@ -31,6 +34,7 @@ class Consent:
     expires_at: datetime | None = None
     requests: int = 0
     requested_at: datetime | None = None
+    grounds: Grounds = NO_GROUNDS  # of a soft opt-in
 
 
 @dataclass(slots=True)
@@ -50,9 +54,9 @@ class Person:
     scopes: dict[str, str] = field(default_factory=dict)
 
 
-_CONSENT = [
-    consents.c[n] for n in ("lead_id", "topic", "state", "since", "basis", "expires_at", "requests", "requested_at")
-]
+_STATED = ("lead_id", "topic", "state", "since", "basis", "expires_at", "requests", "requested_at")
+_SALE = ("sale_kind", "sale_reference", "sold_at", "objection_offered")
+_CONSENT = [consents.c[n] for n in (*_STATED, *_SALE)]
 _PERSON = [
     leads.c[n]
     for n in ("id", "email", "address_hash", "country", "zone", "locale", "restricted", "unprofiled", "paused_until")
@@ -65,7 +69,8 @@ def people(tx: Transaction, lead_ids: Sequence[LeadId], *, locked: bool = False)
     query = select(*_PERSON).where(among(leads.c.id, sorted(set(lead_ids)))).order_by(leads.c.id)
     found = {row[0]: Person(*row) for row in tx.execute(query.with_for_update() if locked else query)}
     for row in tx.execute(select(*_CONSENT).where(among(consents.c.lead_id, found))):
-        found[row[0]].consents[row[1]] = Consent(*row)
+        found[row[0]].consents[row[1]] = consent = Consent(*row[: len(_STATED)])
+        consent.grounds = Grounds(*row[len(_STATED) :])
     # Asked also where nobody was found: three queries for a lead that is here and for one that is not (trust X7).
     by_hash = scopes(tx, [p.address_hash for p in found.values() if p.address_hash] or [""])
     for person in found.values():
@@ -85,6 +90,7 @@ def save(tx: Transaction, rows: Iterable[Consent]) -> None:
             "expires_at": c.expires_at,
             "requests": c.requests,
             "requested_at": c.requested_at,
+            **sale_columns(c.grounds),
         }
         for c in rows
     ]
@@ -101,6 +107,11 @@ def confirmations(tx: Transaction, lead: LeadId, mark: str) -> tuple[int, dateti
     query = select(c.released_at, c.options).where(c.lead_id == lead, c.kind == CONFIRM, c.state != "cancelled")
     made = [at for at, options in tx.execute(query) if options.get("mailbox") == mark]
     return len(made), max(made, default=None)
+
+
+def sale_columns(grounds: Grounds) -> dict[str, Any]:
+    """The columns of a row that rests on this sale."""
+    return dict(zip(_SALE, msgspec.structs.astuple(grounds), strict=True))
 
 
 def due_to_expire(tx: Transaction, now: datetime, limit: int) -> list[tuple[LeadId, str]]:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from nurture.campaign.project import Project
 from nurture.lead.permission import Standing, judge_service, judge_topic
+from nurture.lead.soft_opt_in import NO_GROUNDS
 from nurture.store.consents import Person
 
 
@@ -27,12 +28,13 @@ def standing(project: Project, person: Person, topic: str) -> Standing:
         has_address=person.email is not None,
         restricted=person.restricted,
         state=consent.state if consent else "none",
-        since=consent.since if consent else None,
         basis=consent.basis if consent else None,
         expires_at=consent.expires_at if consent else None,
         scopes=person.scopes,
         country=person.country,
         countries=declared.countries if declared else (),
+        grounds=consent.grounds if consent else NO_GROUNDS,
+        similar_to=declared.similar_to if declared else None,
         paused_until=person.paused_until,
     )
 

@@ -218,6 +218,11 @@ class ConsentRow(SQLModel, table=True):
     expires_at: datetime | None = _instant(default=None)
     requests: int = 0  # confirmation mails asked for since the last answer
     requested_at: datetime | None = _instant(default=None)
+    # Of a soft opt-in, the sale it rests on, as `lead.soft_opt_in` judges it.
+    sale_kind: str | None = _text(default=None)
+    sale_reference: str | None = _text(default=None)
+    sold_at: datetime | None = _instant(default=None)
+    objection_offered: bool = False
 
 
 class LedgerRow(SQLModel, table=True):

@@ -65,7 +65,11 @@ class ConsentIn(BaseModel):
     source: str | None = Field(None, max_length=300)
     ip: str | None = Field(None, max_length=45)
     user_agent: str | None = Field(None, max_length=300)
-    evidence: dict[str, Any] | None = None
+    evidence: dict[str, Any] | None = Field(
+        None,
+        description="what else shows it; of a soft opt-in the sale it rests on: sale, contract, account or inquiry "
+        "with its reference, sold_at, and objection_offered: true where they could say no then",
+    )
 
 
 class ConsentOut(Answer):
@@ -77,6 +81,7 @@ class ConsentOut(Answer):
     state: str
     changed: bool
     mailed: bool
+    lacks: str | None = Field(None, description="what a soft opt-in lacks of its sale; until it is told, no mail goes")
 
 
 class MoveIn(BaseModel):
@@ -159,7 +164,12 @@ def create_api(services: Services, keys: Keys) -> FastAPI:
             case Changed() | Unchanged():
                 changed = isinstance(answer, Changed)
                 return ConsentOut(
-                    lead=lead, topic=said.topic, state=answer.state, changed=changed, mailed=answer.mailed
+                    lead=lead,
+                    topic=said.topic,
+                    state=answer.state,
+                    changed=changed,
+                    mailed=answer.mailed,
+                    lacks=answer.lacks if isinstance(answer, Changed) else None,
                 )
 
     @api.get("/v1/leads/{id}", response_model=LeadOut, responses=_PROBLEMS, dependencies=schemes)

@@ -61,6 +61,43 @@ def test_why_of_a_mail_that_was_refused(shop: Shop) -> None:
     assert [row["reason"] for row in shop.json("why", "cy", "--mail", "hello")] == ["no consent"]
 
 
+MAPPING = """\
+lead: {email: "{{ row.email }}", external_id: "{{ row.id }}", country: "{{ row.country }}"}
+consent: {topic: offers, basis: soft_opt_in, at: 2026-01-01, source: till, wording: w,
+  sale: "{{ row.sale }}", account: "{{ row.account }}", sold_at: "{{ row.day }}", objection_offered: "{{ row.asked }}"}
+"""
+SOFT = ("basis: soft_opt_in", "similar_to: tea")
+
+
+@pytest.mark.parametrize(
+    ("row", "topic", "reason"),
+    [
+        ("FR,A-1,,2026-01-01,yes", SOFT, None),
+        ("FR,,u-7,2026-01-01,yes", SOFT, None),
+        ("FR,,,2026-01-01,yes", SOFT, "soft opt-in without a sale"),
+        ("FR,A-1,,,yes", SOFT, "soft opt-in without the sale's date"),
+        ("FR,A-1,,2026-01-01,no", SOFT, "soft opt-in without a chance to object"),
+        ("FR,A-1,,2026-01-01,yes", SOFT[:1], "soft opt-in without similar products"),
+        ("CH,,u-7,2026-01-01,yes", SOFT, "jurisdiction"),
+    ],
+)
+def test_c10_why_names_what_a_soft_opt_in_lacks(
+    shop: Shop, row: str, topic: tuple[str, ...], reason: str | None
+) -> None:
+    config = (shop.root / "config.yaml").read_text("utf-8")
+    shop.write("config.yaml", config.replace("double_opt_in: false", ", ".join(topic)))
+    shop.deploy()
+    shop.write("map.yaml", MAPPING)
+    file = shop.write("leads.csv", f"email,id,country,sale,account,day,asked\ncy@example.com,cy,{row}\n")
+    assert shop.run("import", "leads", file, "--mapping", shop.root / "map.yaml") == 0, shop.err
+    shop.run("enroll", "hello", "cy")
+    shop.work()
+    told = shop.json("why", "cy", "--mail", "hello")
+    assert [line["reason"] for line in told if line["what"] == "refused"] == ([reason] if reason else [])
+    assert shop.run("why", "cy") == 0
+    assert (f"mail hello refused: {reason}  (" in shop.out) is bool(reason)
+
+
 def test_why_of_a_mail_never_reached_says_so(live: Shop) -> None:
     live.run("enroll", "hello", "ann")
     live.work()

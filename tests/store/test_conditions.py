@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from nurture.campaign.condition import (
     All,
@@ -27,8 +28,10 @@ from nurture.campaign.condition import (
 )
 from nurture.campaign.condition import Any as AnyOf
 from nurture.campaign.duration import Duration, read_duration
-from nurture.campaign.project import Funnel, Project, Score, ScoreRule, Stage
+from nurture.campaign.project import Funnel, Project, Score, ScoreRule, Stage, Topic
+from nurture.lead.soft_opt_in import KINDS, Grounds, refusal
 from nurture.store.conditions import CHUNK, QUESTIONS, Asker, Row, ask, ask_edges
+from nurture.store.consents import sale_columns
 from nurture.store.database import Database
 from tests.store.people import DAY, NOW, ZONE, World
 
@@ -541,6 +544,21 @@ def test_a_restricted_lead_may_not_be_mailed(db: Database) -> None:
     lead = world.lead(restricted=True)
     world.consent(lead, "offers")
     assert not world.holds(Consented("offers"), lead)
+
+
+@pytest.mark.parametrize("similar_to", ["tea", None])
+def test_c10_a_soft_opt_in_is_asked_for_as_the_gates_judge_it(db: Database, similar_to: str | None) -> None:
+    world = World(db, Project(topics={"table": Topic("table", basis="soft_opt_in", similar_to=similar_to)}))
+    whole = Grounds("sale", "A-1", NOW - DAY, objection_offered=True)
+    sales = [structs.replace(whole, kind=kind) for kind in (*KINDS, None)]
+    sales += [structs.replace(whole, reference=reference) for reference in (None, "")]
+    sales += [structs.replace(whole, sold_at=None), structs.replace(whole, objection_offered=False)]
+    for country in ("FR", "ch", " DE", "CA", "", None):
+        for sale in sales:
+            lead = world.lead(country=country)
+            world.consent(lead, "table", basis="soft_opt_in", **sale_columns(sale))
+            expected = refusal(sale, similar_to, country, NOW) is None
+            assert world.holds(Consented("table"), lead) is expected, (country, sale)
 
 
 # --- mails

@@ -29,7 +29,7 @@ PROJECT = Project(
     zone="Europe/Paris",
     funnels={"main": Funnel("main", (Stage("visitor"), Stage("mql"), Stage("customer")))},
     pipelines={"sales": Pipeline("sales", (DealStage("demo"), DealStage("closing")))},
-    topics={"offers": Topic("offers")},
+    topics={"offers": Topic("offers"), "table": Topic("table", basis="soft_opt_in", similar_to="tea")},
     attributes={"seats": "number"},
     events={"order": {"total": "number", "items": [{"sku": "text"}]}},
 )
@@ -244,6 +244,25 @@ def test_c13_an_import_does_not_lift_a_suppression(db: Database, bring: Import) 
     bring("leads", CONSENTED, "id,mail,at", "7,anna@example.com,2026-01-01")
     assert rows(db, t.suppressions, "scope") == ["all"]
     assert rows(db, t.consents, "state") == []
+
+
+SOLD = LEADS + (
+    'consent: {topic: table, basis: soft_opt_in, at: "{{ row.at }}", source: till, sale: "{{ row.order }}", '
+    'sold_at: "{{ row.at }}", objection_offered: "{{ row.offered }}"}\n'
+)
+
+
+def test_c10_an_imported_sale_is_kept_beside_the_consent(db: Database, bring: Import) -> None:
+    bring("leads", SOLD, "id,mail,at,order,offered", "7,anna@example.com,2026-01-01,A-1,Yes")
+    columns = ("basis", "sale_kind", "sale_reference", "sold_at", "objection_offered")
+    assert rows(db, t.consents, *columns) == [
+        ("soft_opt_in", "sale", "A-1", datetime(2025, 12, 31, 23, 0, tzinfo=UTC), True)
+    ]
+
+
+@pytest.mark.parametrize("row", ["2026-01-01,,yes", "2026-01-01,A-1,no", "2026-01-01,A-1,"])
+def test_c10_a_row_that_lacks_something_of_its_sale_is_noted(bring: Import, row: str) -> None:
+    assert bring("leads", SOLD, "id,mail,at,order,offered", f"7,anna@example.com,{row}").noted == 1
 
 
 # --- events ---

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,12 +21,14 @@ from nurture.engine.segment import Said, read_call
 from nurture.engine.upkeep import expire_consents
 from nurture.lead.consent import ALL_MARKETING, Action, By, ConsentRefused, Declaration, Proof
 from nurture.lead.keyring import Keyring
+from nurture.lead.soft_opt_in import Grounds
 from nurture.store import tables as t
 from nurture.store.consents import due_to_expire, people
 from nurture.store.database import Database
 from nurture.store.leads import LeadCall, upsert_leads
 from nurture.store.ledger import entries_of
 from nurture.store.ledger_check import verify
+from nurture.store.permissions import permit
 from nurture.store.suppressions import all_rows, lift, scopes, suppress
 from tests.store.people import World
 
@@ -36,7 +39,9 @@ PROJECT = Project(
     topics={
         "letter": Topic("letter", wording={"en": "Yes, send me the letter."}),
         "offers": Topic("offers", double_opt_in=False),
-        "table": Topic("table", basis="soft_opt_in", expires_after=Duration(months=24)),
+        "table": Topic(
+            "table", basis="soft_opt_in", similar_to="tea", double_opt_in=False, expires_after=Duration(months=24)
+        ),
     },
 )
 RULES = ConsentRules(PROJECT, KEYRING, ends_on={("sale", "v1"): "offers", ("course", "v1"): "letter"})
@@ -546,3 +551,95 @@ def test_x18_a_confirmation_that_has_not_left_gives_way_to_the_next_which_names_
     office.say("grant", "news")
     assert [mail.state for mail in office.mails()] == ["cancelled", "pending"]
     assert office.mails()[-1].options["topics"] == ["news", "letter"]
+
+
+# --- soft opt-in ---
+
+SALE = {"sale": "order 1042", "sold_at": "2026-03-01T09:00:00Z", "objection_offered": True}
+
+
+def sold(office: Office, by: By = "api", **evidence: Any) -> Answer:
+    said = {name: value for name, value in {**SALE, **evidence}.items() if value is not None}
+    return office.say("grant", "table", by, evidence=said)
+
+
+def mailed(office: Office) -> str:
+    with office.db.read() as tx:
+        return permit(PROJECT, people(tx, [office.lead])[office.lead], ["table"], office.now).topics["table"]
+
+
+def test_c10_a_sale_as_stated_is_kept_beside_the_consent(office: Office) -> None:
+    assert sold(office) == Changed("granted")
+    with office.db.read() as tx:
+        row = people(tx, [office.lead])[office.lead].consents["table"]
+    assert row.grounds == Grounds("sale", "order 1042", NOW - timedelta(days=1), objection_offered=True)
+    assert mailed(office) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "lacks"),
+    [
+        ({"sale": None}, "soft opt-in without a sale"),
+        ({"sale": ""}, "soft opt-in without a sale"),
+        ({"sold_at": None}, "soft opt-in without the sale's date"),
+        ({"sold_at": "some day"}, "soft opt-in without the sale's date"),
+        ({"sold_at": "2026-03-02T09:00:01Z"}, "soft opt-in without the sale's date"),
+        ({"objection_offered": None}, "soft opt-in without a chance to object"),
+        ({"objection_offered": "maybe"}, "soft opt-in without a chance to object"),
+    ],
+)
+def test_c10_who_declares_a_soft_opt_in_is_told_what_it_lacks(
+    office: Office, evidence: dict[str, Any], lacks: str
+) -> None:
+    assert sold(office, **evidence) == Changed("granted", lacks=lacks)
+    assert mailed(office) == lacks
+
+
+def test_c10_the_same_half_declaration_again_is_no_second_entry(office: Office) -> None:
+    sold(office, sold_at=None)
+    assert sold(office, sold_at=None) == Unchanged("granted")
+    assert office.entries() == [("granted", "table")]
+
+
+def test_c10_what_lacked_something_gives_way_to_a_whole_one(office: Office) -> None:
+    sold(office, sold_at=None)
+    assert sold(office) == Changed("granted")
+    assert mailed(office) == "ok"
+
+
+def test_c10_a_whole_one_does_not_give_way_to_one_that_lacks_something(office: Office) -> None:
+    sold(office)
+    assert sold(office, sale="order 1043", objection_offered=None) == Unchanged("granted")
+    assert mailed(office) == "ok"
+
+
+def test_c10_who_ticks_a_box_agrees_whether_or_not_they_bought(office: Office) -> None:
+    sold(office, sold_at=None)
+    assert office.say("grant", "table") == Changed("granted")
+    with office.db.read() as tx:
+        assert people(tx, [office.lead])[office.lead].consents["table"].basis == "consent"
+    assert mailed(office) == "ok"
+
+
+def test_c10_c07_a_tick_of_anybody_waits_for_the_mailboxs_owner(office: Office) -> None:
+    table = msgspec.structs.replace(PROJECT.topics["table"], double_opt_in=True)
+    office.rules = replace(RULES, project=msgspec.structs.replace(PROJECT, topics={**PROJECT.topics, "table": table}))
+    assert office.say("grant", "table", method="form") == Changed("requested", mailed=True)
+
+
+def test_c12_a_later_sale_begins_the_two_years_anew(office: Office) -> None:
+    sold(office)
+    office.later(days=500)
+    assert sold(office, sale="order 2000", sold_at=office.now.isoformat()) == Changed("granted")
+    assert sold(office) == Unchanged("granted")
+    with office.db.read() as tx:
+        grounds = people(tx, [office.lead])[office.lead].consents["table"].grounds
+    assert (grounds.reference, grounds.sold_at) == ("order 2000", office.now)
+    assert office.entries() == [("granted", "table"), ("renewed", "table")]
+
+
+def test_c10_a_no_takes_the_sale_away(office: Office) -> None:
+    sold(office)
+    office.say("withdraw", "table")
+    with office.db.read() as tx:
+        assert people(tx, [office.lead])[office.lead].consents["table"].grounds == Grounds()

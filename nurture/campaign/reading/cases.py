@@ -25,8 +25,11 @@ from nurture.campaign.reading.kinds import Either, Got, Key, Kind, ListOf, MapOf
 from nurture.campaign.reading.names import Declared
 from nurture.campaign.reading.scalars import Choice, Date, Flag, Number, Text, moment, number
 from nurture.campaign.source import Mapping, Node, Scalar, Sequence
+from nurture.lead.soft_opt_in import LACKS
 
-REFUSALS = ("goal", "exit", "if", "no address", "no consent", "suppressed", "jurisdiction", "late", "test mode")
+REFUSALS = (
+    *("goal", "exit", "if", "no address", "no consent", "suppressed", *LACKS, "jurisdiction", "late", "test mode"),
+)
 NOT_ENTERED = (
     *("not live", "no key", "already in it", "re-entry too soon", "re-entry limit"),
     *("exit already true", "goal already true", "condition false", "date passed"),

@@ -217,10 +217,25 @@ class Machine(RuleBasedStateMachine):
         if (who := self.who(place)) is not None:
             self.agree(who, topic, basis, proven, by)
 
-    def agree(self, who: int, topic: str, basis: Any, proven: bool, by: str) -> None:
-        evidence = {"evidence": {"log": 1}} if proven else {}
-        self.declare(who, topic, "grant", by, "double_opt_in" if proven else "checkbox", basis, **evidence)
-        self.model.agree(who, topic, self.world.now, by, proven=proven, basis=basis)
+    def agree(self, who: int, topic: str, basis: Any, proven: bool, by: str, lacks: str | None = None) -> None:
+        """With all that a soft opt-in takes (trust C10), or without one thing of it."""
+        soft = (basis or LATER[topic].basis) == "soft_opt_in"
+        evidence: dict[str, Any] = {"log": 1} if proven else {}
+        if soft:
+            evidence |= {name: value for name, value in self.sale().items() if name != lacks}
+        method = "double_opt_in" if proven else "checkbox"
+        self.declare(who, topic, "grant", by, method, basis, evidence=evidence or None)
+        sold = self.world.now if soft and lacks is None else None
+        self.model.agree(who, topic, self.world.now, by, proven=proven, basis=basis, sold=sold)
+
+    def sale(self) -> dict[str, Any]:
+        return {"sale": "A-1", "sold_at": self.world.now.isoformat(), "objection_offered": True}
+
+    @rule(place=WHO, topic=TOPIC, lacks=st.sampled_from(["sale", "sold_at", "objection_offered"]))
+    def grant_a_soft_opt_in_that_lacks_something(self, place: int, topic: str, lacks: str) -> None:
+        """Nobody is mailed on it."""
+        if (who := self.who(place)) is not None:
+            self.agree(who, topic, "soft_opt_in", False, "api", lacks)
 
     @rule(place=WHO, topic=TOPIC_OR_ALL, objects=st.booleans(), by=st.sampled_from(["api", "person", "operator"]))
     def say_no_by_api(self, place: int, topic: str, objects: bool, by: str) -> None:
@@ -237,7 +252,8 @@ class Machine(RuleBasedStateMachine):
         self.upkeep()
         at = self.world.now - age * DAY
         state = "withdrawn" if no else "granted"
-        said = ConsentDraft(topic, LATER[topic].basis, at, "old system", state)  # type: ignore[arg-type]
+        sale = {"sale": "A-0", "sold_at": at.isoformat(), "objection_offered": True}
+        said = ConsentDraft(topic, LATER[topic].basis, at, "old system", state, sale=sale)  # type: ignore[arg-type]
         ground = Import(self.world.app.rules(), self.world.now, "old.csv")
         draft = LeadDraft(WhoIs(external, email), {"country": "US"}, {}, consent=said)
         with self.world.app.database.write() as tx:
@@ -246,7 +262,7 @@ class Machine(RuleBasedStateMachine):
         if no:
             self.model.leave(who, topic, self.world.now)
         else:
-            self.model.agree(who, topic, self.world.now, "import", at=at)
+            self.model.agree(who, topic, self.world.now, "import", at=at, sold=at)
 
     # --- rules: what is pressed in a mail ---
 

@@ -63,6 +63,7 @@ class Word:
     state: str
     since: datetime
     basis: str = "consent"
+    sold: datetime | None = None  # of a soft opt-in whose sale was told
     ends: datetime | None = None
 
 
@@ -142,8 +143,11 @@ class Model:
             known = person.country in ("US", "SG")
             allowed = not self.topics[topic].lands or person.country in self.topics[topic].lands
             return None if known and allowed else "no legitimate interest there"
-        if word is not None and word.basis == "soft_opt_in" and person.country == "CA":
-            return "implied consent has ended" if word.since + timedelta(days=730) <= now else None
+        if word is not None and word.basis == "soft_opt_in":
+            if word.sold is None:
+                return "a soft opt-in without its sale"
+            ended = person.country == "CA" and word.sold + timedelta(days=730) <= now
+            return "implied consent has ended" if ended else None
         return None
 
     # --- what people say ---
@@ -159,8 +163,10 @@ class Model:
         typed: bool = False,
         basis: str | None = None,
         at: datetime | None = None,
+        sold: datetime | None = None,
     ) -> None:
-        """Somebody says yes. `proven`: the mailbox's owner has shown to be it; `typed`: anybody could have done it."""
+        """Somebody says yes. `proven`: the mailbox's owner has shown to be it; `typed`: anybody could have done it.
+        `sold`: they bought then, and could say no."""
         person = self.people[who]
         spec = self.topics.get(topic)
         shut = self.shut[person.box] if person.box else set()
@@ -170,19 +176,36 @@ class Model:
             return
         if by != "person" and (left or shut & {"marketing", topic}):
             return
+        if basis is None and spec.basis == "soft_opt_in" and by == "person" and sold is None:
+            basis = "consent"  # their own tick
         basis = basis or spec.basis
+        word = person.words.get(topic)
+        soft = basis == "soft_opt_in"
+        if state == "granted" and word is not None and word.basis == "soft_opt_in":
+            if word.sold is None and (not soft or sold is not None):
+                state = "none"  # what allowed nothing gives way
+            elif soft and sold is not None and word.sold is not None and sold > word.sold:
+                return self._grant(person, topic, now, by, basis, at, sold)
         if by != "import" and basis == "consent" and not proven and (spec.confirmed or (typed and left)):
             if person.box and state not in ("granted", "requested"):
                 person.words[topic] = Word("requested", now, basis)
         elif state != "granted" and not (by == "import" and state == "requested"):
-            self._grant(person, topic, now, by, basis, at)
+            self._grant(person, topic, now, by, basis, at, sold)
 
     def _grant(
-        self, person: Person, topic: str, now: datetime, by: str, basis: str, at: datetime | None = None
+        self,
+        person: Person,
+        topic: str,
+        now: datetime,
+        by: str,
+        basis: str,
+        at: datetime | None = None,
+        sold: datetime | None = None,
     ) -> None:
         since = at if by == "import" and at is not None else now
         lasts = self.topics[topic].lasts
-        person.words[topic] = Word("granted", since, basis, since + lasts if lasts else None)
+        ends = since + lasts if lasts else None
+        person.words[topic] = Word("granted", since, basis, sold if basis == "soft_opt_in" else None, ends)
         if by == "person":
             self._open(person, topic)
 
@@ -201,7 +224,7 @@ class Model:
     def confirm(self, who: int, topics: list[str], now: datetime) -> None:
         person = self.people[who]
         for topic in topics:
-            self._grant(person, topic, now, "person", person.words[topic].basis)
+            self._grant(person, topic, now, "person", "consent")
         if person.box:
             self.confirmations[person.box].clear()
 

@@ -51,7 +51,7 @@ topics:
   letter: {title: {en: Letter}, wording: {en: Yes to the letter}}
   club: {title: {en: Club}, wording: {en: Yes to the club}, expires_after: 365d}
   offers: {title: {en: Offers}, wording: {en: Yes to offers}, double_opt_in: false, expires_after: 400d}
-  table: {title: {en: Table}, wording: {en: Tables like yours}, basis: soft_opt_in}
+  table: {title: {en: Table}, wording: {en: Tables like yours}, basis: soft_opt_in, similar_to: chairs}
   partner: {title: {en: Partner}, wording: {en: Partners}, basis: legitimate_interest, assessment: LIA-1, countries: US}
   notices: {title: {en: Notices}, basis: service}
 events: {visit: {page: text}, cart: {cart_id: text}}

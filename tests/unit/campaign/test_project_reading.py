@@ -166,12 +166,14 @@ def test_topics_and_forms_are_read_with_a_bare_text_in_the_projects_language() -
     project = good("""
 locale: fr
 topics:
-  letter: {title: La lettre, wording: {fr: Oui, en: Yes}, basis: soft_opt_in, double_opt_in: false, expires_after: 3y}
+  letter:
+    {title: La lettre, wording: {fr: Oui, en: Yes}, basis: soft_opt_in, similar_to: tea, double_opt_in: false,
+      expires_after: 3y}
 forms:
   nps: {fields: {score: number}, title: Votre avis, topics: [letter]}
 """)
     assert project.topics["letter"] == Topic(
-        "letter", {"fr": "La lettre"}, {"fr": "Oui", "en": "Yes"}, "soft_opt_in", False, Duration(months=36)
+        "letter", {"fr": "La lettre"}, {"fr": "Oui", "en": "Yes"}, "soft_opt_in", False, Duration(months=36), "tea"
     )
     assert project.forms["nps"] == Form("nps", {"score": "number"}, {"fr": "Votre avis"}, ("letter",))
 
@@ -227,6 +229,7 @@ def test_segments_of_both_files_are_one_and_may_name_one_another() -> None:
         ("window: {holidays: [CH-QQ]}", "N312"),
         ("topics: {a: {basis: implied}}", "N207"),
         ("topics: {a: {basis: legitimate_interest}}", "N504"),
+        ("topics: {a: {basis: soft_opt_in}}", "N507"),
         ("scores: {a: {rules: [{points: 3}]}}", "N113"),
         ("scores: {a: {rules: [{event: x, points: 3}]}}", "N301"),
         ("segments: {a: {b: c}}", "N112"),

@@ -21,7 +21,7 @@ FIRMS = ("saas", "shop")
 def read(firm: str) -> Campaigns:
     folder = SHARED / firm
     reading = read_project(("config.yaml", (folder / "config.yaml").read_text("utf-8")))
-    assert reading.problems == []
+    assert {p.code for p in reading.problems} <= {"N507"}  # written before soft opt-ins had to say what they are like
     files = {p.name: p.read_text("utf-8") for p in sorted(folder.glob("*.yaml")) if p.name != "config.yaml"}
     return read_campaigns(files, reading.project)
 

@@ -1,10 +1,12 @@
-"""Scope by message class (trust C17), and what the law of a land allows (trust C11, C12)."""
+"""Scope by message class (trust C17), and what the law of a land allows (trust C10, C11, C12)."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from msgspec import structs
 
 from nurture.lead.permission import (
     ALL,
@@ -20,6 +22,7 @@ from nurture.lead.permission import (
     judge_topic,
     shut_for_good,
 )
+from nurture.lead.soft_opt_in import KINDS, Grounds
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -29,7 +32,6 @@ def standing(**changes: object) -> Standing:
         "has_address": True,
         "restricted": False,
         "state": "granted",
-        "since": NOW - timedelta(days=1),
         "basis": "consent",
         "expires_at": None,
         "scopes": (),
@@ -105,10 +107,72 @@ def test_c11_a_legitimate_interest_covers_the_countries_it_names() -> None:
     assert judge_topic("offers", "legitimate_interest", case, NOW) == JURISDICTION
 
 
-@pytest.mark.parametrize(("days", "expected"), [(729, OK), (730, JURISDICTION)])
-def test_c12_implied_consent_ends_after_two_years_in_canada(days: int, expected: str) -> None:
-    case = standing(basis="soft_opt_in", country="CA", since=NOW - timedelta(days=days))
-    assert judge_topic("offers", "soft_opt_in", case, NOW) == expected
+SALE = Grounds("sale", "order 1042", NOW - timedelta(days=1), objection_offered=True)
+
+
+def soft(country: str | None = "FR", similar_to: str | None = "tea", **grounds: Any) -> str:
+    """What is said of a soft opt-in that has everything but what is named."""
+    sale = structs.replace(SALE, **grounds)
+    case = standing(basis="soft_opt_in", country=country, grounds=sale, similar_to=similar_to)
+    return judge_topic("offers", "soft_opt_in", case, NOW)
+
+
+def test_c10_a_soft_opt_in_with_all_it_takes_may_be_mailed() -> None:
+    assert soft() == OK
+
+
+@pytest.mark.parametrize(
+    ("without", "expected"),
+    [
+        ({"kind": None}, "soft opt-in without a sale"),
+        ({"reference": None}, "soft opt-in without a sale"),
+        ({"reference": ""}, "soft opt-in without a sale"),
+        ({"sold_at": None}, "soft opt-in without the sale's date"),
+        ({"objection_offered": False}, "soft opt-in without a chance to object"),
+        ({"similar_to": None}, "soft opt-in without similar products"),
+    ],
+)
+@pytest.mark.parametrize("country", ["FR", "CH", "CA", None])
+def test_c10_a_soft_opt_in_is_denied_by_the_name_of_what_it_lacks(
+    without: dict[str, Any], expected: str, country: str | None
+) -> None:
+    assert soft(country, **without) == expected
+
+
+@pytest.mark.parametrize(
+    ("country", "taken"),
+    [
+        ("FR", {"sale", "contract", "account"}),
+        ("CH", {"sale", "contract"}),
+        (" ch", {"sale", "contract"}),
+        ("DE", {"sale"}),
+        ("CA", {"sale", "contract", "inquiry"}),
+        (None, {"sale"}),
+        ("", {"sale"}),
+    ],
+)
+def test_c10_what_counts_as_a_sale_is_the_lands_own(country: str | None, taken: set[str]) -> None:
+    said = {kind: soft(country, kind=kind) for kind in KINDS}
+    assert {kind for kind, word in said.items() if word == OK} == taken
+    assert {word for word in said.values() if word != OK} <= {JURISDICTION}
+
+
+@pytest.mark.parametrize(
+    ("kind", "days", "expected"),
+    [
+        ("sale", 729, OK),
+        ("sale", 731, JURISDICTION),
+        ("contract", 731, JURISDICTION),
+        ("inquiry", 180, OK),
+        ("inquiry", 182, JURISDICTION),
+    ],
+)
+def test_c12_implied_consent_ends_in_canada(kind: str, days: int, expected: str) -> None:
+    assert soft("CA", kind=kind, sold_at=NOW - timedelta(days=days)) == expected
+
+
+def test_c10_a_soft_opt_in_of_the_union_does_not_end_by_itself() -> None:
+    assert soft("FR", sold_at=NOW - timedelta(days=5_000)) == OK
 
 
 @pytest.mark.parametrize(

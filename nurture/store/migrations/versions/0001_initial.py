@@ -130,6 +130,10 @@ def upgrade() -> None:
         sa.Column("expires_at", UTCDateTime(), nullable=True),
         sa.Column("requests", sa.Integer(), nullable=False),
         sa.Column("requested_at", UTCDateTime(), nullable=True),
+        sa.Column("sale_kind", sa.Text(), nullable=True),
+        sa.Column("sale_reference", sa.Text(), nullable=True),
+        sa.Column("sold_at", UTCDateTime(), nullable=True),
+        sa.Column("objection_offered", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("lead_id", "topic", name=op.f("pk_consents")),
     )
     op.create_table(
