@@ -36,6 +36,7 @@ UNLESS_WRITTEN: Mapping[str, Duration] = {"pending": Duration(days=30), "visits"
 NIGHT = timedelta(hours=3)  # after midnight where the project is: the fewest mails are under way
 ACTOR = "retention"
 BEGUN = "retention begun"
+SCRUBBED = "files written anew"
 # People first: judged by what is still there, and what goes with them is not counted twice.
 KINDS = ("pending", "leads", "events", "decisions", "messages", "attempts", "imports", "visits", "requests")
 _PEOPLE: Mapping[str, Callable[[datetime], retention.Going]] = {
@@ -68,18 +69,21 @@ def nightly(
     stopping: Callable[[], bool] = lambda: False,
 ) -> bool:
     """The run of this night, where no worker has begun it yet; whether this one did. On SQLite the file is then written
-    anew where somebody was erased since the run before, so that nothing of them is left in it. A run that is stopped,
-    or dies, is made good by the next night's."""
+    anew where somebody was erased since it last was, so that nothing of them is left in it. A run that is stopped, or
+    dies, or finds the file busy, is made good by the next night's."""
     zone = live.project.zone
     with database.write() as tx:
         last = rights.last(tx, BEGUN, alone=True)
         if last is not None and _night(last, zone) == _night(now, zone):
             return False
-        erased = last is None or rights.last(tx, "erase", after=last) is not None
         rights.note(tx, BEGUN, ACTOR, now)
-    found = run(database, live, keyring, limits, zone, now, dry=False, stopping=stopping)
-    if (erased or any(kept.count for kept in found if kept.kind in _PEOPLE)) and not stopping():
+    run(database, live, keyring, limits, zone, now, dry=False, stopping=stopping)
+    with database.read() as tx:
+        erased = rights.last(tx, "erase", after=rights.last(tx, SCRUBBED)) is not None
+    if erased and not stopping():
         scrub(database)
+        with database.write() as tx:
+            rights.note(tx, SCRUBBED, ACTOR, now)
     return True
 
 

@@ -3,12 +3,14 @@ address's keyed hash where they had said no, and rows that only count."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import case, delete, select, text, update
 
+from nurture.errors import StoreUnavailable
 from nurture.store.database import Database, Transaction
 from nurture.store.suppression_journal import Erasure
 from nurture.store.tables import (
@@ -100,14 +102,19 @@ def scrub(database: Database) -> None:
     """Nothing of what was deleted is left in the files of SQLite. `secure_delete` overwrites deleted rows, but not the
     copies that rows leave behind when a page is rearranged (markers were found so): only VACUUM, which writes the file
     anew, leaves none. It takes as long as copying the file; writers wait meanwhile. PostgreSQL frees dead rows, whose
-    space is overwritten when it is used again."""
+    space is overwritten when it is used again. Raises StoreUnavailable where others keep the file busy: it may be done
+    in part then, and is to be done again."""
     if database.is_sqlite:
         bare = database.engine.raw_connection()  # VACUUM runs outside transactions, which ours begin by themselves
         try:
             bare.cursor().execute("VACUUM")
-            bare.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, *_ = bare.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError as error:
+            raise StoreUnavailable(f"the file could not be written anew: {error}") from error
         finally:
             bare.close()
+        if busy:  # somebody still reads the log, and what was erased stands in it
+            raise StoreUnavailable("the file could not be written anew: somebody reads it")
         return
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for table in (leads, identities, events, messages, attempts, decisions, enrollments, consent_ledger):

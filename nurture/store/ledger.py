@@ -32,7 +32,7 @@ HEAD_USE = "consent ledger head"
 GUARD = "guard:"
 _GUARDS = 64
 _COMMITTED = "hmac-sha256:"
-PERSONAL = ("ip", "user_agent", "page", "evidence")
+PERSONAL = ("ip", "user_agent", "page", "source", "evidence")  # source is free text: "told Anna on the phone"
 _BOUND = tuple(c.name for c in consent_ledger.columns if c.name != "hash")
 _heads = consent_ledger_heads
 

@@ -94,8 +94,8 @@ async def test_e5_what_is_stored_as_sent_is_the_hash_of_the_signed_bytes(project
 
     data = await deliver(project.app)
     with project.app.database.read() as tx:
-        [row] = tx.execute(messages.select()).all()
-    assert row.sha256 == hashlib.sha256(data).hexdigest()
+        stored = [row.sha256 for row in tx.execute(messages.select())]
+    assert hashlib.sha256(data).hexdigest() in stored  # the second mail may have left by now, too
 
 
 async def test_e8_the_feedback_id_has_four_fields_at_most_and_names_nobody(project: killed.Project) -> None:

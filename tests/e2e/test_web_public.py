@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -177,6 +179,28 @@ async def test_c16_an_old_link_works_after_two_key_changes_and_five_years(tmp_pa
         old = Links("https://acme.example", ["first"]).unsubscribe(lead, "offers", 5)
         answer = await world.client.post(world.path(old), data=ONE_CLICK)
         assert answer.status_code == 200
+        assert world.states(lead)["offers"] == "withdrawn"
+
+
+def copy_database(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as there, closing(sqlite3.connect(target)) as here:
+        there.backup(here)
+
+
+@pytest.mark.parametrize("sent", ["before the backup", "after it"])
+async def test_c16_an_old_link_works_after_a_backup_was_put_back(tmp_path: Path, sent: str) -> None:
+    """Also that of a mail which the restored database never heard of."""
+    async with running(tmp_path) as world:
+        lead = world.member()
+        copy_database(tmp_path / "nurture.db", tmp_path / "backup.db")
+        message = 5
+        if sent == "after it":
+            world.lead("u2", "bo@example.com")
+            message = 4711
+        link = unsubscribe(world, lead, message=message)
+    copy_database(tmp_path / "backup.db", tmp_path / "nurture.db")
+    async with running(tmp_path) as world:
+        assert (await world.client.post(link, data=ONE_CLICK)).status_code == 200
         assert world.states(lead)["offers"] == "withdrawn"
 
 

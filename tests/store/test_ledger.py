@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError
@@ -206,6 +207,20 @@ def test_c23_erasing_leaves_the_chain_whole_and_names_nobody(ledger: Database) -
     erased = [row for row in rows if row["lead_id"] == 1]
     assert len(erased) == 3
     assert not any("192.0.2.1" in str(dict(row)) or "Mozilla" in str(dict(row)) for row in erased)
+
+
+@pytest.mark.parametrize("name", ["page", "source", "evidence"])
+def test_c23_erasing_leaves_no_free_text_about_anybody(ledger: Database, name: str) -> None:
+    text = "told Anna on the phone"
+    given: dict[str, Any] = {name: {"note": text} if name == "evidence" else text}
+    proof = Proof(method="oral", **given)
+    with ledger.write() as tx:
+        append(tx, [Entry(1, "granted", "offers", msgspec.structs.replace(said(1), proof=proof), NOW)], KEYRING)
+    with ledger.write() as tx:
+        forget(tx, 1, said(1), KEYRING, NOW)
+    assert found(ledger) == []
+    with ledger.read() as tx:
+        assert "Anna" not in str(tx.execute(select(t.consent_ledger)).all())
 
 
 def test_c04_an_edit_after_erasure_is_still_found(ledger: Database) -> None:

@@ -595,6 +595,28 @@ def test_c26_a_run_that_is_to_stop_takes_no_further_page(db: Database, live: Liv
     assert "192.0.2.77" in dump(db)
 
 
+def test_c23_a_night_that_did_not_come_to_write_the_file_anew_leaves_it_to_the_next(tmp_path: Path, live: Live) -> None:
+    db = open_database(f"sqlite:///{tmp_path}/nurture.db")
+    t.metadata.create_all(db.engine)
+    found, lead = live, join(db)
+    with db.write() as tx:
+        for n in range(200):
+            rows = {"lead_id": lead, "shard": 0, "name": "seen", "at": NOW, "accepted_at": NOW, "seq": n}
+            tx.execute(t.events.insert().values(**rows, fact=True, source="api", properties={"text": "x" * 500}))
+    erase(db, found, lead)
+    retention.nightly(db, found, KEYRING, {}, NOW + timedelta(hours=1), lambda: True)
+    assert free_pages(db) > 0
+    tonight(db, found, NOW + timedelta(days=1))
+    assert free_pages(db) == 0
+    db.close()
+
+
+def free_pages(db: Database) -> int:
+    """Pages in which something stood that was deleted."""
+    with db.read() as tx:
+        return int(tx.exec_driver_sql("PRAGMA freelist_count").scalar() or 0)
+
+
 def test_c26_people_out_of_touch_go_and_their_rows_are_not_counted_twice(db: Database, live: Live) -> None:
     lead = join(db)
     plant(db, lead)
