@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -112,6 +112,11 @@ def confirmations(tx: Transaction, lead: LeadId, mark: str) -> tuple[int, dateti
 def sale_columns(grounds: Grounds) -> dict[str, Any]:
     """The columns of a row that rests on this sale."""
     return dict(zip(_SALE, msgspec.structs.astuple(grounds), strict=True))
+
+
+def sale_of(row: Mapping[str, Any]) -> Grounds:
+    """The sale that this row rests on."""
+    return Grounds(*(row[name] for name in _SALE))
 
 
 def due_to_expire(tx: Transaction, now: datetime, limit: int) -> list[tuple[LeadId, str]]:

@@ -16,10 +16,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, case, func, select
 
 from nurture.campaign.project import Project
-from nurture.journey.timing import zone_name
+from nurture.journey.timing import read_moment, zone_name
 from nurture.lead.consent import ALL_MARKETING, LEFT, PROFILING, PURPOSES, State, stricter
 from nurture.lead.permission import ALL, LASTING, MARKETING, TOPIC_SCOPE
+from nurture.lead.soft_opt_in import NO_GROUNDS, Grounds, stated
 from nurture.store.casting import runs_out
+from nurture.store.consents import sale_columns, sale_of
 from nurture.store.database import Transaction, insert_rows
 from nurture.store.tables import (
     accounts,
@@ -74,7 +76,7 @@ def lay_out(live: Transaction, stage: Transaction, project: Project, since: date
     for table in (accounts, identities, lead_tags):
         _copy(live, stage, table)
     past = Past(since)
-    agreed = _consents(live, since)
+    agreed = _consents(live, project, since)
     _leads(live, stage, past, {who for (who, topic), one in agreed.items() if topic == PROFILING and one[0] in LEFT})
     _agree(live, stage, project, agreed, since)
     _copy(live, stage, lead_stages, _stages(live, since))
@@ -168,14 +170,14 @@ def instant_of(entry: Any) -> datetime:
 def ledger_entries(live: Transaction) -> Any:
     """All entries that are about a lead, each person's in order."""
     c = consent_ledger.c
-    columns = (c.lead_id, c.subject, c.event, c.topic, c.basis, c.method, c.occurred_at, c.recorded_at)
+    columns = (c.lead_id, c.subject, c.event, c.topic, c.basis, c.method, c.occurred_at, c.recorded_at, c.evidence)
     return read(live, select(*columns).where(c.lead_id.is_not(None)).order_by(c.id))
 
 
-_Agreed = tuple[State, datetime, str | None]  # state, since, basis
+_Agreed = tuple[State, datetime, str | None, Grounds]  # state, since, basis, of a soft opt-in the sale
 
 
-def _consents(live: Transaction, since: datetime) -> dict[tuple[int, str], _Agreed]:
+def _consents(live: Transaction, project: Project, since: datetime) -> dict[tuple[int, str], _Agreed]:
     """(lead, topic) → its state then, folded from the ledger. Of two persons who became one lead the stricter answer
     counts (S27). What the ledger does not tell of is as it stands."""
     folded: dict[tuple[str, int], dict[str, _Agreed]] = defaultdict(dict)
@@ -187,11 +189,13 @@ def _consents(live: Transaction, since: datetime) -> dict[tuple[int, str], _Agre
         if state is None or (at := instant_of(entry)) >= since:
             continue
         mine = folded[entry.subject, entry.lead_id]
+        soft = state == "granted" and entry.basis == "soft_opt_in"
+        sale = stated(entry.evidence, lambda text: read_moment(text, project.zone)) if soft else NO_GROUNDS
         for name in [topic] if topic != ALL_MARKETING else [*mine, ALL_MARKETING]:
             if name not in PURPOSES or name == topic or (state == "objected" and name == PROFILING):
-                mine[name] = (state, at, entry.basis)
+                mine[name] = (state, at, entry.basis, sale)
         if topic == ALL_MARKETING and state == "objected":
-            mine[PROFILING] = (state, at, entry.basis)
+            mine[PROFILING] = (state, at, entry.basis, sale)
         if state == "granted" and topic not in PURPOSES and ALL_MARKETING in mine:
             del mine[ALL_MARKETING]
     found: dict[tuple[int, str], _Agreed] = {}
@@ -203,7 +207,7 @@ def _consents(live: Transaction, since: datetime) -> dict[tuple[int, str], _Agre
     for row in live.execute(select(consents)).mappings():
         key = (row["lead_id"], row["topic"])
         if key not in told and row["since"] < since and (row["lead_id"], ALL_MARKETING) not in told:
-            found[key] = (row["state"], row["since"], row["basis"])
+            found[key] = (row["state"], row["since"], row["basis"], sale_of(dict(row)))
     return found
 
 
@@ -218,13 +222,13 @@ def _agree(
     c = leads.c
     known = {row[0]: (row[1], row[2]) for row in stage.execute(select(c.id, c.address_hash, c.zone))}
     rows, shut = [], {}
-    for (lead, topic), (state, at, basis) in agreed.items():
+    for (lead, topic), (state, at, basis, sale) in agreed.items():
         if lead not in known:
             continue
         address, zone = known[lead]
         granted = state == "granted"
         ends = runs_out(project, topic, at, zone_name(zone, project.zone)) if granted else None
-        rows.append(_consent_row(lead, topic, state, at, basis) | {"expires_at": ends})
+        rows.append(_consent_row(lead, topic, state, at, basis) | {"expires_at": ends} | sale_columns(sale))
         if state in LEFT and address and topic not in PURPOSES:
             scope = MARKETING if topic == ALL_MARKETING else TOPIC_SCOPE + topic
             shut[address, scope] = (f"withdrew {topic}", at)
