@@ -85,3 +85,19 @@ def test_a_playbook_takes_its_samples_and_works(project: Path, capsys: pytest.Ca
         nurture("import", "deals", str(table), "--mapping", str(mapping))
     assert not list(project.rglob("*.rejects.csv"))
     nurture("worker", "--once")
+
+
+def test_the_page_about_playbooks_has_each_of_them() -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/start-from-a-playbook.md").read_text("utf-8")
+    assert re.findall(r"^\| `([\w-]+)` \|", page, re.MULTILINE) == NAMES
+
+
+def test_the_words_on_a_button_are_not_of_its_own_colour(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "new"
+    assert run(["init", str(folder)]) == 0
+    capsys.readouterr()
+    words = ["preview", "welcome/first-order", "--out", str(tmp_path / "p.html"), "--json"]
+    assert run(["--project", str(folder), *words]) == 0
+    html = json.loads(capsys.readouterr().out)["html"]
+    (style,) = re.findall(r'<td[^>]*class="button[^>]*>\s*<a[^>]*style="([^"]*)"', html)
+    assert re.findall(r"(?<![-\w])color:\s*([^;]+)", style)[-1].strip() == "#ffffff"
