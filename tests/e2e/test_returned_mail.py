@@ -38,7 +38,6 @@ transport: folder
 dkim: {domain: shop.example, selector: s1, key: "${file:dkim.pem}"}
 returns: {maildir: returned}
 providers: {brevo: a-long-token}
-alerts: {fallback: ops@shop.example}
 """
 
 
@@ -51,7 +50,8 @@ def project(tmp_path: Path) -> killed.Project:
     made = killed.make(tmp_path, "sqlite:///nurture.db", 9, 1)
     made.app.database.close()
     config = tmp_path / "config.yaml"
-    config.write_text(config.read_text() + MORE)
+    own = config.read_text().replace("alerts: {", "alerts: {fallback: ops@shop.example, ")
+    config.write_text(own + MORE)
     made.app = open_app(tmp_path, dict(os.environ))
     return made
 

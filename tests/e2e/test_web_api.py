@@ -39,6 +39,7 @@ async def test_consent_by_api_is_kept_with_its_proof(world: Endpoint) -> None:
         "state": "granted",
         "changed": True,
         "mailed": False,
+        "lacks": None,
     }
     [entry] = world.entries(lead)
     assert (entry["event"], entry["wording"], entry["actor"]) == ("granted", "Yes.", "person")
