@@ -16,7 +16,7 @@ from nurture.lead.consent import ConsentRefused, Declaration, Proof
 from nurture.lead.lead import LeadId, shard_of
 from nurture.lead.permission import shut_for_good
 from nurture.store import outbox, tallies
-from nurture.store.consents import Consent, Person
+from nurture.store.consents import Confirmed, Consent, Person
 from nurture.store.database import Transaction
 
 TEMPLATE = "consent/confirm"
@@ -66,10 +66,12 @@ class Confirming:
     an_hour: int = 1_000
     a_domain: int = 50
 
-    def may_ask(self, person: Person, now: datetime) -> bool:
-        """Whether one more mail may go to this person's address, over all topics."""
+    def may_ask(self, person: Person, confirmed: Confirmed | None, now: datetime) -> bool:
+        """Whether one more mail may go to this person's address, over all topics. `confirmed` is what went there."""
         if not person.email or shut_for_good(person.scopes):
             return False
+        if confirmed is not None and now - confirmed.latest < self.every:
+            return False  # asked earlier and sent late: a day is counted from when it left
         asked = [c for c in person.consents.values() if c.requested_at is not None and c.requests]
         latest = max((c.requested_at for c in asked if c.requested_at), default=None)
         if latest is not None and now - latest < self.every:

@@ -32,6 +32,7 @@ from nurture.lead.consent import (
 )
 from nurture.lead.event import CONSENT_GRANTED, CONSENT_REQUESTED, CONSENT_WITHDRAWN, ENROLLMENT_ENDED, Happening
 from nurture.lead.keyring import Keyring
+from nurture.lead.lead import LeadId
 from nurture.lead.permission import ALL, LASTING, MARKETING, TOPIC_SCOPE, shut_for_good
 from nurture.lead.soft_opt_in import lacking
 from nurture.store import consents, ledger, outbox, rights, suppressions, tallies, withdrawing
@@ -108,6 +109,7 @@ class _Act:
     _suppress: list[tuple[str, str, str]] = field(default_factory=list)
     _lift: list[tuple[str, str]] = field(default_factory=list)
     _room: Room | None = None
+    _confirmed: dict[tuple[LeadId, str], consents.Confirmed] | None = None
 
     def take(self, said: Declaration) -> Answer:
         person = self.people.get(said.lead)
@@ -259,7 +261,8 @@ class _Act:
         """Have a confirmation mail go out, unless there were enough; whether one does."""
         same = next((m for m in self._mails if m.lead == person.id), None)
         if same is None:
-            if not self.rules.confirming.may_ask(person, self.now):
+            mark = mark_of(person.address_hash or "")
+            if not self.rules.confirming.may_ask(person, self._confirmations().get((person.id, mark)), self.now):
                 return False
             asked = person.consents.get(topic)
             # A campaign asks once, also to renew what ran out; then it is for the person to say (trust C14).
@@ -268,7 +271,7 @@ class _Act:
             lane = self.rules.lane_of(person.email or "")
             if by in _STRANGERS and not self._room_left().take(lane):
                 return False
-            same = Mailing(person.id, mark_of(person.address_hash or ""), lane)
+            same = Mailing(person.id, mark, lane)
             self._mails.append(same)
         # One mail names all that waits: it takes the place of one that has not left yet.
         waiting = [t for t, c in person.consents.items() if c.state == "requested" and t != topic]
@@ -278,6 +281,11 @@ class _Act:
                 row.requests, row.requested_at = row.requests + 1, self.now
                 same.topics.append(name)
         return True
+
+    def _confirmations(self) -> dict[tuple[LeadId, str], consents.Confirmed]:
+        if self._confirmed is None:
+            self._confirmed = consents.confirmations(self.tx, self.people)
+        return self._confirmed
 
     def _room_left(self) -> Room:
         if self._room is None:
@@ -373,13 +381,13 @@ def address_changed(tx: Transaction, lead: int, old: str, rules: ConsentRules, n
     withdrawing.readdress(tx, lead, rules.lane_of(person.email or ""), now)
     act = _Act(tx, rules, now, {lead: person})
     # A mailbox that had its confirmations is not spared the bounds by an address changed to and fro (trust X18).
-    had, latest = consents.confirmations(tx, lead, mark_of(person.address_hash or ""))
+    had = consents.confirmations(tx, [lead]).get((lead, mark_of(person.address_hash or "")))
     for topic, row in list(person.consents.items()):
         spec = rules.project.topics.get(topic)
         doubled = spec is not None and spec.double_opt_in and row.basis == "consent"
         if doubled and act._state(person, topic) in ("granted", "requested"):
             said = rules.confirming.new_address(lead, topic, now)
-            row.requests, row.requested_at = had, latest
+            row.requests, row.requested_at = (had.count, had.latest) if had is not None else (0, None)
             act._apply(person, said, spec, Next("requested", "requested"))
             act._ask_to_confirm(person, topic, "engine")
     act.write()

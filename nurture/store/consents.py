@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.lead.consent import State
@@ -101,12 +101,26 @@ def save(tx: Transaction, rows: Iterable[Consent]) -> None:
     tx.execute(insert.on_conflict_do_update(index_elements=["lead_id", "topic"], set_=changed), values)
 
 
-def confirmations(tx: Transaction, lead: LeadId, mark: str) -> tuple[int, datetime | None]:
-    """How many confirmation mails were made for this lead at the mailbox of this mark, and when the latest was."""
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The confirmation mails made for a lead at one mailbox: how many, and when the latest left, or was made."""
+
+    count: int
+    latest: datetime
+
+
+def confirmations(tx: Transaction, lead_ids: Iterable[LeadId]) -> dict[tuple[LeadId, str], Confirmed]:
+    """Confirmation mails by lead and mark of the mailbox; those that were cancelled are none."""
     c = messages.c
-    query = select(c.released_at, c.options).where(c.lead_id == lead, c.kind == CONFIRM, c.state != "cancelled")
-    made = [at for at, options in tx.execute(query) if options.get("mailbox") == mark]
-    return len(made), max(made, default=None)
+    query = select(c.lead_id, c.options, func.coalesce(c.sent_at, c.released_at)).where(
+        among(c.lead_id, lead_ids), c.kind == CONFIRM, c.state != "cancelled"
+    )
+    found: dict[tuple[LeadId, str], Confirmed] = {}
+    for lead, options, at in tx.execute(query):
+        key = (lead, options.get("mailbox", ""))
+        known = found.get(key)
+        found[key] = Confirmed(1, at) if known is None else Confirmed(known.count + 1, max(known.latest, at))
+    return found
 
 
 def sale_columns(grounds: Grounds) -> dict[str, Any]:

@@ -92,7 +92,8 @@ class Office:
     def sent(self) -> None:
         """What waited has left."""
         with self.db.write() as tx:
-            tx.execute(t.messages.update().where(t.messages.c.state == "pending").values(state="sent"))
+            waiting = t.messages.update().where(t.messages.c.state == "pending")
+            tx.execute(waiting.values(state="sent", sent_at=self.now))
 
     def mails(self) -> Sequence[Any]:
         with self.db.read() as tx:
@@ -406,6 +407,18 @@ def test_x18_an_address_changed_to_and_fro_gets_one_confirmation_a_day_and_three
             anna += len(office.mails()) > before
         assert anna == min(day + 1, 3)
         office.later(hours=25)
+
+
+def test_x18_a_day_between_confirmations_is_counted_from_when_one_left(office: Office) -> None:
+    office.say("request", "letter")
+    office.later(hours=24)  # the mail server was away for a day
+    office.sent()
+    office.later(hours=3)
+    office.say("request", "letter")
+    assert len(office.mails()) == 1
+    office.later(hours=21)
+    office.say("request", "letter")
+    assert len(office.mails()) == 2
 
 
 def test_s29_what_waits_is_made_anew(office: Office) -> None:
