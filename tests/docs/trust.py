@@ -81,7 +81,8 @@ def proofs() -> dict[str, list[Proof]]:
 def keepers() -> dict[str, list[Path]]:
     """The modules and data files that cite each item."""
     found: dict[str, list[Path]] = defaultdict(list)
-    files = [f for f in (ROOT / "nurture").rglob("*") if f.suffix in {".py", ".toml", ".html"}]
+    package = [f for f in (ROOT / "nurture").rglob("*") if f.suffix in {".py", ".toml", ".html"}]
+    files = [*package, *(ROOT / ".ci").glob("*.py")]
     for file in sorted(files):
         for name in sorted({f"{letter}{int(number)}" for letter, number in _CITED.findall(file.read_text())}):
             found[name].append(file.relative_to(ROOT))
@@ -117,7 +118,7 @@ def _row(item: Item, modules: list[Path], tests: list[Proof]) -> str:
     counts: dict[Path, int] = defaultdict(int)
     for test in tests:
         counts[test.file] += 1
-    where = ", ".join(_link(m, str(m.relative_to("nurture"))) for m in modules)
+    where = ", ".join(_link(m, m.as_posix().removeprefix("nurture/")) for m in modules)
     proof = ", ".join(f"{_link(file, str(file.relative_to('tests')))} ({n})" for file, n in counts.items())
     return f"| **{item.name}** | {item.promise}{level} | {where} | {proof} |"
 
