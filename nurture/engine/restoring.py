@@ -17,6 +17,7 @@ from nurture.engine import privacy
 from nurture.engine.live import Live
 from nurture.engine.turn import Turn
 from nurture.errors import UserError
+from nurture.lead.permission import lasts
 from nurture.store import erasing, rights, suppressions
 from nurture.store.database import Database
 from nurture.store.suppression_journal import SuppressionJournal
@@ -37,7 +38,11 @@ def replay(database: Database, journal: SuppressionJournal, live: Live | None, n
     known = journal.read()
     with database.write() as tx:
         held = suppressions.all_rows(tx)
-        forgotten = [line for key, line in known.suppressed.items() if key not in held]
+        forgotten = [
+            line
+            for key, line in known.suppressed.items()
+            if key not in held or (lasts(line.reason) and not lasts(held[key].reason))
+        ]
         suppressions.restore(tx, forgotten)
         back = erasing.brought_back(tx, known.erased)
         if back and live is None:

@@ -60,6 +60,11 @@ def judge_service(has_address: bool, restricted: bool, scopes: Collection[str]) 
     return SUPPRESSED if restricted or ALL in scopes else OK
 
 
+def lasts(reason: str) -> bool:
+    """Whether a suppression for this reason is stronger than any other, and lifted by no new consent."""
+    return reason.startswith(LASTING)
+
+
 def shut_for_good(scopes: Mapping[str, str]) -> bool:
     """Whether these suppressions (scope → reason) let nobody even be asked whether they agree (trust X18)."""
     return ALL in scopes or scopes.get(MARKETING, "").startswith(LASTING)

@@ -2,7 +2,8 @@
 it (trust C25). It holds keyed hashes, scopes, reasons and instants, never an address.
 
 A line is written before its transaction commits: after a crash the file knows rather too much than too little. Lines
-are only appended; what holds is the last line of each (address, scope).
+are only appended; what holds is the last line of each (address, scope), but a reason that lasts (a complaint, a bounce)
+is weakened by no later one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from nurture.errors import StoreUnavailable
+from nurture.lead.permission import lasts
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -104,7 +106,9 @@ class SuppressionJournal:
                 continue
             match line:
                 case Suppressed():
-                    known.suppressed[line.address_hash, line.scope] = line
+                    before = known.suppressed.get((line.address_hash, line.scope))
+                    if before is None or lasts(line.reason) or not lasts(before.reason):
+                        known.suppressed[line.address_hash, line.scope] = line
                 case Lifted():
                     known.suppressed.pop((line.address_hash, line.scope), None)
                 case Erasure():

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, or_, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.errors import UserError
 from nurture.lead.keyring import Keyring
+from nurture.lead.permission import LASTING, lasts
 from nurture.store.database import Transaction, insert_rows, tell
 from nurture.store.suppression_journal import Erasure, Lifted, Suppressed
 from nurture.store.tables import suppressions
@@ -40,13 +41,27 @@ def guard(tx: Transaction, keyring: Keyring, now: datetime) -> None:
 
 
 def suppress(tx: Transaction, rows: Iterable[tuple[str, str, str]], now: datetime) -> None:
-    """Add (address hash, scope, reason); one that is there keeps its reason and date."""
+    """Add (address hash, scope, reason); one that is there keeps its reason and date, unless the new reason is one
+    that lasts: who complained after leaving has complained."""
     known = [(h, s, r) for (h, s), r in {(h, s): r for h, s, r in rows}.items()]
-    values = [{"address_hash": h, "scope": s, "reason": r, "at": now} for h, s, r in known]
-    if values:
-        insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(suppressions)
-        tx.execute(insert.on_conflict_do_nothing(), values)
-        tell(tx, [Suppressed(h, s, r, instant_text(now)) for h, s, r in known])
+    _add(tx, [(h, s, r, now) for h, s, r in known])
+    tell(tx, [Suppressed(h, s, r, instant_text(now)) for h, s, r in known])
+
+
+def _add(tx: Transaction, rows: Sequence[tuple[str, str, str, datetime]]) -> None:
+    """Rows of (address hash, scope, reason, instant)."""
+    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(suppressions)
+    c = suppressions.c
+    weaker = ~or_(*(c.reason.startswith(word) for word in LASTING))
+    stronger = insert.on_conflict_do_update(
+        index_elements=[c.address_hash, c.scope], set_={"reason": insert.excluded.reason}, where=weaker
+    )
+    for statement, kept in ((stronger, True), (insert.on_conflict_do_nothing(), False)):
+        values = [
+            dict(zip(("address_hash", "scope", "reason", "at"), r, strict=True)) for r in rows if lasts(r[2]) is kept
+        ]
+        if values:
+            tx.execute(statement, values)
 
 
 def lift(tx: Transaction, rows: Collection[tuple[str, str]]) -> None:
@@ -67,12 +82,7 @@ def note_erased(
 
 def restore(tx: Transaction, lines: Sequence[Suppressed]) -> None:
     """Put back what a restored database has forgotten, with its own instants."""
-    values = [
-        {"address_hash": v.address_hash, "scope": v.scope, "reason": v.reason, "at": read_instant(v.at)} for v in lines
-    ]
-    if values:
-        insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(suppressions)
-        tx.execute(insert.on_conflict_do_nothing(), values)
+    _add(tx, [(v.address_hash, v.scope, v.reason, read_instant(v.at)) for v in lines])
 
 
 def all_rows(tx: Transaction) -> dict[tuple[str, str], Suppressed]:

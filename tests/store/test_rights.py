@@ -407,6 +407,45 @@ def test_c25_after_a_restore_who_was_erased_is_erased_again(
     assert MARK not in dump(db)
 
 
+def complain(db: Database) -> None:
+    with db.write() as tx:
+        suppressions.suppress(tx, [("a" * 64, "marketing", "complaint of 2026-03-10")], NOW)
+
+
+def leave(db: Database) -> None:
+    with db.write() as tx:
+        suppressions.suppress(tx, [("a" * 64, "marketing", "withdrew")], NOW)
+
+
+def standing(db: Database) -> str:
+    with db.read() as tx:
+        return suppressions.scopes(tx, ["a" * 64])["a" * 64]["marketing"]
+
+
+def test_c17_who_complains_after_leaving_has_complained(db: Database) -> None:
+    leave(db)
+    complain(db)
+    assert standing(db) == "complaint of 2026-03-10"
+
+
+def test_c17_leaving_after_a_complaint_does_not_weaken_it(db: Database) -> None:
+    complain(db)
+    leave(db)
+    assert standing(db) == "complaint of 2026-03-10"
+
+
+def test_c25_a_complaint_is_known_after_a_restore_to_when_somebody_had_only_left(
+    db: Database, live: Live, journal: SuppressionJournal
+) -> None:
+    leave(db)
+    backup = snapshot(db)
+    complain(db)
+    leave(db)
+    restore(db, backup)
+    assert replay(db, journal, live, NOW).suppressed == 1
+    assert standing(db) == "complaint of 2026-03-10"
+
+
 def test_c25_another_person_under_the_same_number_is_left_alone(
     db: Database, live: Live, journal: SuppressionJournal
 ) -> None:
