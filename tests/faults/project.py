@@ -96,7 +96,7 @@ def make(root: Path, database: str, port: int, leads: int, *campaigns: str, conf
     migrate.upgrade(app.database)
     folder = read_folder(root)
     checked = check_project(app.settings.project, folder.campaigns, folder.templates)
-    assert not checked.problems, [str(p) for p in checked.problems]
+    assert not checked.broken, [str(p) for p in checked.problems]
     templates = {name: template(name, folder.templates).files for name in template_names(folder.templates)}
     now = machine_now()
     with app.database.write() as tx:
