@@ -51,7 +51,7 @@ steps = st.lists(st.recursive(simple, blocks, max_leaves=8), min_size=1, max_siz
 def test_a_plan_is_the_same_after_json_and_every_step_can_be_gone_on_from(written: list[str]) -> None:
     text = f"campaign: c\nenter: {{manual: true}}\nsteps: [{', '.join(written)}]\n"
     found = read_campaign("c.yaml", text, shop())
-    assert found.problems == []
+    assert not [p for p in found.problems if p.severity == "error"]
     plan = found.plan
     assert plan is not None
     assert load(canonical(plan)) == plan
