@@ -26,7 +26,7 @@ _SECRETS = [
 
 def set_up(level: int = logging.INFO) -> None:
     """Events to stderr: for people on a terminal, as JSON elsewhere."""
-    others = logging.StreamHandler(sys.stderr)
+    others = logging.StreamHandler(_Stderr())
     others.setFormatter(_Redacted("%(levelname)s %(name)s %(message)s"))
     logging.basicConfig(handlers=[others], level=logging.WARNING)
     # A tick that is still at work when its time comes again is skipped; that is meant, and not worth a line.
@@ -44,9 +44,19 @@ def set_up(level: int = logging.INFO) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Stderr()),  # type: ignore[arg-type]
         cache_logger_on_first_use=True,
     )
+
+
+class _Stderr:
+    """Whatever stderr is at that moment: who runs us inside a program of theirs may change it and close the old one."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def redacted(text: str) -> str:

@@ -49,7 +49,7 @@ returns:
   imap: {{host: localhost, port: {imap}, username: b, password: "${{RETURNS}}", ca_file: ca.pem}}
   unsubscribe: b+unsubscribe@shop.example
 """
-CONFIG = killed.CONFIG + "alerts: {{fallback: ops@shop.example}}\n"
+CONFIG = killed.CONFIG.replace("alerts: {{", "alerts: {{fallback: ops@shop.example, ")
 # One mail only: the second is due a second later, and a test must not depend on how fast it is.
 CAMPAIGN = killed.CAMPAIGN.replace("  - wait: 1s\n  - send: two\n", "  - wait: 30d\n  - send: two\n")
 

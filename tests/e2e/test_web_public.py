@@ -87,8 +87,8 @@ async def test_e04_looking_changes_nothing(world: Endpoint, method: str) -> None
     with world.database.write() as tx:
         tx.execute(
             text(
-                "INSERT INTO consents (lead_id, topic, state, since, requests)"
-                " VALUES (:l, 'letter', 'requested', :s, 1)"
+                "INSERT INTO consents (lead_id, topic, state, since, requests, objection_offered)"
+                " VALUES (:l, 'letter', 'requested', :s, 1, false)"
             ),
             {"l": pending, "s": "2026-03-02T09:00:00.000000Z"},
         )

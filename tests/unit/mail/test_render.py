@@ -195,7 +195,12 @@ CONSENT = {
 
 @pytest.mark.parametrize(
     ("locale", "words"),
-    [("en", "Is this you?"), ("fr", "Est-ce bien vous\u202f?"), ("ro", "Sunteți dumneavoastră?"), ("de", "Is this you?")],
+    [
+        ("en", "Is this you?"),
+        ("fr", "Est-ce bien vous\u202f?"),
+        ("ro", "Sunteți dumneavoastră?"),
+        ("de", "Is this you?"),
+    ],
 )
 def test_c8_the_built_in_confirmation_speaks_the_leads_language(locale: str, words: str) -> None:
     mail = compiled(builtin_mails()["consent/confirm"], "consent/confirm", project_locale="de").render(
