@@ -22,6 +22,7 @@ from nurture.delivery.imap import Imap
 from nurture.delivery.journal import Journal
 from nurture.delivery.judging import Judge, Retry
 from nurture.delivery.local import ConsoleTransport, FolderTransport
+from nurture.delivery.loopback import is_local
 from nurture.delivery.maildir import Maildir
 from nurture.delivery.pacing import Lanes, Pace
 from nurture.delivery.returns import Box, Returns
@@ -46,7 +47,6 @@ from nurture.lead.keyring import Keyring
 from nurture.mail.links import Links
 from nurture.mail.outcome import default_rules
 from nurture.mail.provider import provider_of
-from nurture.option_kinds import is_local
 from nurture.settings import Settings, load_settings
 from nurture.store import keys, migrate, suppressions
 from nurture.store.database import Database, open_database

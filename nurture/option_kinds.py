@@ -13,6 +13,7 @@ from nurture.campaign.reading.context import Context, said
 from nurture.campaign.reading.kinds import Key, Kind, Schema, word
 from nurture.campaign.reading.scalars import Number, Text
 from nurture.campaign.source import Node, Scalar
+from nurture.delivery.loopback import is_local
 
 MAX_BASE_URL = 700
 
@@ -80,16 +81,6 @@ def _split(url: str) -> tuple[str, str] | None:
         return (parts.scheme, parts.hostname) if parts.hostname else None
     except ValueError:
         return None
-
-
-def is_local(host: str) -> bool:
-    """Whether this names the machine itself (RFC 6761 §6.3 for `localhost`)."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class DatabaseUrl:

@@ -12,6 +12,7 @@ from nurture.campaign.reading.context import Context, said
 from nurture.campaign.reading.kinds import Got, Key, ListOf, MapOf, Record
 from nurture.campaign.reading.scalars import Choice, Flag, Number, Span, Text
 from nurture.campaign.source import Node, Scalar
+from nurture.delivery.loopback import is_local
 from nurture.mail.warming import WarmUp
 from nurture.option_kinds import (
     BaseUrl,
@@ -22,7 +23,6 @@ from nurture.option_kinds import (
     Network,
     Port,
     Recipient,
-    is_local,
     text_key,
 )
 

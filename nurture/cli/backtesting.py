@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nurture.cli.console import JsonOption, ProjectOption, open_folder, print_json
+from nurture.cli.opening import as_it_is
 from nurture.cli.rehearsal import HtmlOption, report, told, write_page
 from nurture.cli.simulating import choose, heard_on_stderr, in_order, moment
 from nurture.errors import NotFound, UserError
 
 if TYPE_CHECKING:
     from nurture.campaign.project import Project
-    from nurture.store.database import Database
 
 
 def backtest(
@@ -39,7 +35,12 @@ def backtest(
     start = _since(since, chosen.project, now)
     end = min(moment(until, chosen.project, "--until") or now, now)
     in_order(start, end)
-    with _reading(project) as database, heard_on_stderr() as heard:
+    with as_it_is(open_folder(project)) as database, heard_on_stderr() as heard:
+        if database.missing:
+            raise NotFound(
+                f"there is no database {database.path} yet, so nothing has happened",
+                hint="'nurture import events' takes in a history; 'nurture simulate --events' plays one from a file",
+            )
         whole = max(1.0, (end - start).total_seconds())
         outcome = engine.backtest(
             database,
@@ -70,23 +71,3 @@ def _since(text: str, project: Project, now: datetime) -> datetime:
     if found > now:
         raise UserError(f"'{text}' of --since is still to come", hint="write how long ago, as 90d, or a date gone by")
     return found
-
-
-@contextmanager
-def _reading(project: Path | None) -> Iterator[Database]:
-    """The project's database as it is: it is neither made nor brought up to date."""
-    from nurture.settings import database_url
-    from nurture.store import migrate
-    from nurture.store.database import open_database
-
-    database = open_database(database_url(open_folder(project), os.environ))
-    try:
-        if database.path is not None and not database.path.exists():
-            raise NotFound(
-                f"there is no database {database.path} yet, so nothing has happened",
-                hint="'nurture import events' takes in a history; 'nurture simulate --events' plays one from a file",
-            )
-        migrate.check(database)
-        yield database
-    finally:
-        database.close()

@@ -51,6 +51,14 @@ def named_values(pairs: Sequence[str]) -> dict[str, str]:
     return given
 
 
+def write_file(path: Path, content: str | bytes) -> None:
+    """Raises UserError where it cannot be written."""
+    try:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+
+
 def open_in_browser(path: Path) -> None:
     """Open a browser where there is a desktop to open it on."""
     import os

@@ -76,7 +76,7 @@ def backup(
 
     database = _open(project)
     try:
-        if database.path is not None and not database.path.exists():
+        if database.missing:
             raise UserError(f"there is no database yet at {database.path}", hint="run 'nurture db upgrade' to make one")
         migrate.backup(database, file)
     finally:

@@ -68,7 +68,7 @@ def _ready(project: Path | None, *, create: bool) -> Iterator[_Ready]:
     if wrong:
         raise ProjectProblems(wrong)
     database = open_database(database_url(folder, os.environ))
-    unmade = database.path is not None and not database.path.exists()
+    unmade = database.missing
     if unmade and not create:
         database = open_database("sqlite://")  # looking makes no file
     try:

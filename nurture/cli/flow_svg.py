@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from xml.sax.saxutils import escape
 
 from nurture.campaign.flow import LINE, PADDING, WIDTH, Box, Flow, Line
+from nurture.cli.palette import PALETTE
 
 _STYLE = """
 text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: var(--ink); }
@@ -15,15 +16,11 @@ text { font: 12px system-ui, -apple-system, "Segoe UI", sans-serif; fill: var(--
 .ground { fill: var(--ground); }
 rect.box { fill: var(--paper); stroke: var(--line); stroke-width: 1; }
 .bar-mail { fill: #2f6fb0; } .bar-wait { fill: #a97a1b; } .bar-choice { fill: #7a58b0; } .bar-change { fill: #2f7d5b; }
-.bar-outside { fill: #b0512f; } .bar-end { fill: #7a7a73; } .bar-start { fill: #22221f; }
+.bar-outside { fill: #b0512f; } .bar-end { fill: #7a7a73; }
 path { fill: none; stroke: var(--edge); stroke-width: 1.5; }
 marker path { fill: var(--edge); stroke: none; }
 .count { fill: #b3382c; } .counted { fill: #fff; font-weight: 600; font-size: 11px; text-anchor: middle; }
-:root { --ink: #22221f; --dim: #62625b; --line: #d0d0c8; --edge: #9a9a92; --ground: #f6f6f2; --paper: #fff; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #ecece6; --dim: #a8a8a0; --line: #45453f; --edge: #75756d; --ground: #1b1b19; --paper: #262623; }
-  .bar-start { fill: #ecece6; }
-}
+.bar-start { fill: var(--ink); }
 """
 _HEAD = 64  # pixels above the drawing, for the title
 _BAR = 5
@@ -37,7 +34,7 @@ def svg(flow: Flow, title: str, subtitle: str, standing: Mapping[str, int]) -> s
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" '
         f'height="{height:g}" role="img" aria-label="{escape(title, _QUOTE)}">',
         f"<title>{escape(title)}</title>",
-        f"<style>{_STYLE}</style>",
+        f"<style>{PALETTE}{_STYLE}</style>",
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
         '<path d="M0 0 8 4 0 8z"/></marker></defs>',
         f'<rect class="ground" width="{width:g}" height="{height:g}"/>',

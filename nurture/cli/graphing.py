@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nurture.cli.console import JsonOption, ProjectOption, counted, open_folder, open_in_browser, print_json
-from nurture.errors import NurtureError, UserError
+from nurture.cli.console import JsonOption, ProjectOption, counted, open_folder, open_in_browser, print_json, write_file
+from nurture.cli.opening import as_it_is
+from nurture.errors import NurtureError
 
 if TYPE_CHECKING:
     from nurture.campaign.spec import CampaignSpec
@@ -42,10 +42,7 @@ def graph(
     subtitle = inside + (f", {elsewhere:,} more on steps this file no longer has" if elsewhere else "")
     drawn = svg(lay_out(spec), spec.title or spec.name, subtitle, standing)
     path = out or Path(tempfile.mkdtemp(prefix="nurture-graph-")) / f"{spec.name}.svg"
-    try:
-        path.write_text(drawn, "utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
+    write_file(path, drawn)
     typer.echo(str(path))
     if out is None:
         open_in_browser(path)
@@ -54,21 +51,16 @@ def graph(
 def _standing(spec: CampaignSpec, project: Path | None) -> tuple[dict[str, int], int]:
     """How many stand on each step that is drawn, of all versions; and how many on steps the file no longer has.
     Nobody where there is no database yet: a drawing needs none, and makes none."""
-    from nurture.settings import database_url
-    from nurture.store import migrate
-    from nurture.store.database import open_database
     from nurture.store.in_flight import standing
 
     counts: Counter[str] = Counter()
     try:
-        database = open_database(database_url(open_folder(project), os.environ))
-        if database.path is None or database.path.exists():
-            migrate.check(database)
-            with database.read() as tx:
-                for one in standing(tx):
-                    if one.campaign == spec.name:
-                        counts[one.step] += one.count
-        database.close()
+        with as_it_is(open_folder(project)) as database:
+            if not database.missing:
+                with database.read() as tx:
+                    for one in standing(tx):
+                        if one.campaign == spec.name:
+                            counts[one.step] += one.count
     except NurtureError as error:
         typer.echo(f"drawn without counts: {error.message}", err=True)
     drawn = {step.step.id for step in spec.every_step()}

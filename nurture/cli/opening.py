@@ -52,6 +52,23 @@ class Opened:
 
 
 @contextmanager
+def as_it_is(folder: Folder) -> Iterator[Database]:
+    """The project's database for a look: neither made nor brought up to date, so it may be `missing`. Raises
+    SchemaMismatch for one of another version."""
+    from nurture.settings import database_url
+    from nurture.store import migrate
+    from nurture.store.database import open_database
+
+    database = open_database(database_url(folder, os.environ))
+    try:
+        if not database.missing:
+            migrate.check(database)
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
 def opened(project: Path | None) -> Iterator[Opened]:
     """The project of this command. Raises ProjectProblems for errors in config.yaml, SchemaMismatch for a database of
     another version; a SQLite file that is not there yet is made."""

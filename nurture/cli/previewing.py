@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nurture.cli.console import JsonOption, ProjectOption, open_folder, open_in_browser, print_json, project_root
+from nurture.cli.console import (
+    JsonOption,
+    ProjectOption,
+    open_folder,
+    open_in_browser,
+    print_json,
+    project_root,
+    write_file,
+)
 from nurture.cli.enrolling import LEAD_HINT, NOBODY
 from nurture.errors import NotFound, UserError
 
@@ -38,10 +46,7 @@ def preview(
 
     found = _print(template, lead, locale, project)
     path = out or Path(tempfile.mkdtemp(prefix="nurture-preview-")) / f"{template.replace('/', '-')}.html"
-    try:
-        path.write_text(_page(template, found), "utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
+    write_file(path, _page(template, found))
     if as_json:
         print_json({"file": str(path), "subject": found.subject, "html": found.html, "text": found.text})
         return

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nurture.cli.console import counted
-from nurture.errors import UserError
+from nurture.cli.console import counted, write_file
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,19 +86,18 @@ def _calendar(console: Console, outcome: Outcome) -> None:
     """Sends a day as bars, one row a template, all on one scale."""
     if not outcome.sends:
         return
-    first, last = outcome.sends[0][0], max(day for day, _, _ in outcome.sends)
-    days = (last - first).days + 1
-    each = -(-days // _WIDE)
+    days = outcome.days
+    each = -(-len(days) // _WIDE)
     counts: dict[str, Counter[int]] = {}
     for day, template, n in outcome.sends:
-        counts.setdefault(template, Counter())[(day - first).days // each] += n
+        counts.setdefault(template, Counter())[(day - days[0]).days // each] += n
     highest = max(n for row in counts.values() for n in row.values())
     width = max(map(len, counts))
     scale = "a bar a day" if each == 1 else f"a bar for {each} days"
-    span = f"{first} to {last}, {scale}, the highest {counted(highest, 'mail')}"
+    span = f"{days[0]} to {days[-1]}, {scale}, the highest {counted(highest, 'mail')}"
     console.print(f"\n  {'sends a day':<12} {span}", style="bold", markup=False)
     for template, row in sorted(counts.items()):
-        drawn = "".join(_BARS[-(-row[n] * 8 // highest)] for n in range(-(-days // each)))
+        drawn = "".join(_BARS[-(-row[n] * 8 // highest)] for n in range(-(-len(days) // each)))
         console.print(f"  {'':<12} {template:<{width}}  {drawn}", markup=False)
     day, total = busiest(outcome)
     console.print(f"  {'':<12} busiest day: {day:%a %d %b %Y}, {counted(total, 'mail')}", style="dim", markup=False)
@@ -113,20 +111,9 @@ def busiest(outcome: Outcome) -> tuple[date, int]:
     return min(totals.items(), key=lambda item: (-item[1], item[0]))
 
 
-def days_of(outcome: Outcome) -> list[date]:
-    """Every day from the first send to the last."""
-    if not outcome.sends:
-        return []
-    first, last = outcome.sends[0][0], max(day for day, _, _ in outcome.sends)
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
-
-
 def write_page(path: Path, spec: CampaignSpec, outcome: Outcome, zone: str, notes: tuple[str, ...] = ()) -> None:
     """The drawing as one file that needs nothing else. Raises UserError where it cannot be written."""
     from nurture.cli.rehearsal_page import page
 
-    try:
-        path.write_text(page(spec.title or spec.name, outcome, zone, notes), "utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
+    write_file(path, page(spec.title or spec.name, outcome, zone, notes))
     typer.echo(f"drawn in {path}", err=True)

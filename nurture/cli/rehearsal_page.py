@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from nurture.cli.console import counted
+from nurture.cli.palette import PALETTE
 from nurture.cli.sends_svg import calendar, funnel
 from nurture.cli.telling import printable
 from nurture.cli.timeline_svg import timeline
@@ -15,11 +16,9 @@ if TYPE_CHECKING:
     from nurture.engine.replay import Outcome
 
 _STYLE = """
-:root { --ink: #22221f; --dim: #62625b; --line: #d0d0c8; --edge: #9a9a92; --ground: #f6f6f2; --paper: #fff;
-  --good: #2f7d5b; --bad: #b3382c; --wait: #e6d9b8; --held: #ecc9bb; color-scheme: light dark; }
+:root { --good: #2f7d5b; --bad: #b3382c; --wait: #e6d9b8; --held: #ecc9bb; color-scheme: light dark; }
 @media (prefers-color-scheme: dark) {
-  :root { --ink: #ecece6; --dim: #a8a8a0; --line: #45453f; --edge: #75756d; --ground: #1b1b19; --paper: #262623;
-    --good: #6cc09a; --bad: #e5786a; --wait: #4a4128; --held: #5a382c; }
+  :root { --good: #6cc09a; --bad: #e5786a; --wait: #4a4128; --held: #5a382c; }
 }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 32px 24px 48px; max-width: 1120px; background: var(--ground); color: var(--ink);
@@ -54,7 +53,7 @@ def page(title: str, outcome: Outcome, zone: str, notes: tuple[str, ...] = ()) -
     head = f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
     parts = [
         head,
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>',
+        f'<meta name="viewport" content="width=device-width"><style>{PALETTE}{_STYLE}</style></head><body>',
         f"<h1>{escape(title)}</h1>\n<p class='dim'>{escape(subtitle)}</p>",
         *figures,
         _figure("Figures", _figures(outcome)),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nurture.cli.console import JsonOption, ProjectOption, print_json
-from nurture.errors import NotFound, UserError
+from nurture.cli.console import JsonOption, ProjectOption, print_json, write_file
+from nurture.errors import NotFound
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,10 +81,7 @@ def _report(
 def _write(path: Path, report: FunnelReport, title: str, now: datetime) -> None:
     from nurture.cli.report_forms import to_html
 
-    try:
-        path.write_text(to_html(report, title, f"as of {now:%Y-%m-%d %H:%M} UTC"), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
+    write_file(path, to_html(report, title, f"as of {now:%Y-%m-%d %H:%M} UTC"))
     typer.echo(f"written to {path}", err=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
@@ -20,14 +20,13 @@ def calendar(outcome: Outcome) -> str:
     """One bar a day from the first mail to the last, a colour a template; empty where nothing was sent."""
     if not outcome.sends:
         return "<p class='dim'>Nothing was sent.</p>"
-    first, last = outcome.sends[0][0], max(day for day, _, _ in outcome.sends)
     by_day: dict[date, dict[str, int]] = defaultdict(dict)
     for day, template, count in outcome.sends:
         by_day[day][template] = count
     templates = sorted({template for _, template, _ in outcome.sends})
     colours = {name: COLOURS[n % len(COLOURS)] for n, name in enumerate(templates)}
     top = _round_up(max(sum(counts.values()) for counts in by_day.values()))
-    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    days = outcome.days
     step = min(40.0, (WIDE - LEFT) / len(days))
     parts = [
         f'<svg viewBox="0 0 {WIDE} {HIGH + 34}" width="{WIDE}" role="img" aria-label="mails a day">',

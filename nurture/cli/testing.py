@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nurture.cli.console import JsonOption, ProjectOption, counted, print_json, project_root
+from nurture.cli.console import JsonOption, ProjectOption, counted, print_json, project_root, write_file
 from nurture.errors import EXIT_USER, UserError
 
 if TYPE_CHECKING:
@@ -129,10 +129,7 @@ def _write_junit(read: _Played, file: Path) -> None:
         Case(test.campaign, test.name, test.mark.file, test.mark.line, seconds, _differences(verdict))
         for (test, verdict), seconds in zip(read.verdicts, read.took, strict=True)
     ]
-    try:
-        file.write_bytes(junit(cases))
-    except OSError as error:
-        raise UserError(f"cannot write {file}: {error.strerror}") from error
+    write_file(file, junit(cases))
 
 
 def _json(test: CampaignTest, verdict: Verdict | None) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import ipaddress
 import ssl
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ import structlog
 from nurture.clock import Stopwatch
 from nurture.delivery.dialogue import Dialogue, Timeouts
 from nurture.delivery.feed import GATE_AGE, Feed
+from nurture.delivery.loopback import is_local
 from nurture.delivery.replies import Features, RawReply
 from nurture.delivery.transport import Mail, Reply, Wire
 from nurture.errors import NurtureError, UserError
@@ -54,7 +54,7 @@ class SmtpOptions:
         hint = "use tls: required (the default) or implicit; allow_insecure: true accepts the risk"
         if self.username is not None or self.password is not None:
             raise UserError("smtp.tls is 'none', and the password would travel in clear", hint=hint)
-        if not _is_local(self.host):
+        if not is_local(self.host):
             raise UserError(f"smtp.tls is 'none' and the server '{self.host}' is not on this machine", hint=hint)
 
 
@@ -327,15 +327,6 @@ def _greeted(encrypted: ssl.SSLObject | None) -> Greeted:
     ends = (encrypted.getpeercert() or {}).get("notAfter")
     until = datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if isinstance(ends, str) else None
     return Greeted(encrypted.version(), until)
-
-
-def _is_local(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _phase_of(error: BaseException, phase: str) -> str:

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 import h11
 
+from nurture.delivery.loopback import is_local
 from nurture.errors import NurtureError
 
 LONGEST_ANSWER = 64 * 1024  # octets of a webhook's answer that are kept
@@ -49,7 +50,7 @@ class Target:
     @property
     def here(self) -> bool:
         """Whether the address itself names this machine."""
-        return is_here(self.host)
+        return is_local(self.host)
 
 
 def target(url: str) -> Target:
@@ -61,19 +62,10 @@ def target(url: str) -> Target:
         raise CallFailed("the webhook's address cannot be read", again=False) from None
     if parts.scheme not in ("http", "https") or not host:
         raise CallFailed("the webhook's address is not one of the web", again=False)
-    if parts.scheme == "http" and not is_here(host):
+    if parts.scheme == "http" and not is_local(host):
         raise CallFailed("a webhook is called over https", again=False)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(host, port or (443 if parts.scheme == "https" else 80), path, parts.scheme == "https")
-
-
-def is_here(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:

@@ -13,18 +13,23 @@ PAUSED, STOPPED, CLOSED = "guard/paused", "guard/stopped", "guard/closed"
 
 
 def tell(tx: Transaction, project: Project, template: str, subject: str, now: datetime) -> None:
-    """Put it into the outbox. It belongs to no campaign, since a paused one's mails wait."""
-    to = project.alerts.fallback
-    if to is None:
-        return
+    """Put it into the outbox; nothing where nobody is named."""
+    if project.alerts.fallback is not None:
+        notify(tx, project.alerts.fallback, template, now, subject=subject)
+
+
+def notify(
+    tx: Transaction, to: str, template: str, now: datetime, *, lead: int | None = None, shard: int = 0, **options: str
+) -> None:
+    """A notice to this colleague. It belongs to no campaign, since a paused one's mails wait."""
     row = {
-        "lead_id": None,
-        "shard": 0,
+        "lead_id": lead,
+        "shard": shard,
         "kind": outbox.NOTICE,
         "template": template,
         "service": True,
         "recipient": to,
-        "options": {"subject": subject},
+        "options": options,
         "lane": provider_of(to),
         "due": now,
         "released_at": now,

@@ -33,7 +33,7 @@ from nurture.lead.consent import (
 from nurture.lead.event import CONSENT_GRANTED, CONSENT_REQUESTED, CONSENT_WITHDRAWN, ENROLLMENT_ENDED, Happening
 from nurture.lead.keyring import Keyring
 from nurture.lead.lead import LeadId
-from nurture.lead.permission import ALL, LASTING, MARKETING, TOPIC_SCOPE, shut_for_good
+from nurture.lead.permission import ALL, MARKETING, TOPIC_SCOPE, lasts, shut_for_good
 from nurture.lead.soft_opt_in import lacking
 from nurture.store import consents, ledger, outbox, rights, suppressions, tallies, withdrawing
 from nurture.store.consents import Consent, Person
@@ -373,7 +373,7 @@ def address_changed(tx: Transaction, lead: int, old: str, rules: ConsentRules, n
     mine = [
         (person.address_hash or "", scope, reason)
         for scope, reason in kept.items()
-        if scope != ALL and not reason.startswith(LASTING)
+        if scope != ALL and not lasts(reason)
     ]
     suppressions.suppress(tx, mine, now)
     person.scopes.update({scope: reason for _, scope, reason in mine})

@@ -15,7 +15,7 @@ from typing import Literal
 import structlog
 
 from nurture.clock import machine_now
-from nurture.engine import consent, ways
+from nurture.engine import alerting, consent, ways
 from nurture.engine.turn import Turn
 from nurture.lead.address import canonical_address
 from nurture.lead.consent import ALL_MARKETING, Declaration, Proof
@@ -24,12 +24,11 @@ from nurture.lead.permission import ALL, MARKETING
 from nurture.mail.links import Links
 from nurture.mail.outcome import Kind as Class
 from nurture.mail.outcome import Move, Outcome, Phase, Rules, classify
-from nurture.mail.provider import provider_of
 from nurture.mail.report import Kind, Notice
-from nurture.store import bounced, closures, outbox, returned, suppressions
+from nurture.store import bounced, closures, returned, suppressions
 from nurture.store.closures import Strike, domain_of
 from nurture.store.identities import present_lead
-from nurture.store.outbox import CONFIRM, MAIL, NOTICE
+from nurture.store.outbox import CONFIRM, MAIL
 from nurture.store.returned import SentMail
 
 log = structlog.get_logger()
@@ -127,10 +126,8 @@ class Feedback:
         self._leave(turn, lead, ALL_MARKETING, "complaint", {"feedback": _plain(notice.raw), "message": mail.id}, now)
         email = turn.leads[lead].email
         if email is not None:
-            # Whoever left before by a link is now closed for the weightier reason.
-            closed = self.keyring.address_hash(email)
-            suppressions.lift(turn.tx, [(closed, MARKETING)])
-            suppressions.suppress(turn.tx, [(closed, MARKETING, f"complaint: {_plain(notice.raw) or 'abuse'}")], now)
+            why = f"complaint: {_plain(notice.raw) or 'abuse'}"
+            suppressions.suppress(turn.tx, [(self.keyring.address_hash(email), MARKETING, why)], now)
         return "complained"
 
     def unsubscribed(self, turn: Turn, lead: int, now: datetime) -> Taken:
@@ -195,19 +192,7 @@ class Feedback:
         if to is None:
             log.warning("feedback.nobody_to_tell", lead=lead)
             return
-        row = {
-            "lead_id": lead,
-            "shard": turn.leads[lead].shard,
-            "kind": NOTICE,
-            "template": WANTS_OUT,
-            "service": True,
-            "recipient": to,
-            "options": {},
-            "lane": provider_of(to),
-            "due": now,
-            "released_at": now,
-        }
-        outbox.insert(turn.tx, [row])
+        alerting.notify(turn.tx, to, WANTS_OUT, now, lead=lead, shard=turn.leads[lead].shard)
 
     def _leave(
         self, turn: Turn, lead: int, topic: str, method: str, evidence: dict[str, object], now: datetime

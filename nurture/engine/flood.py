@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from nurture.engine.alerting import tell
 from nurture.engine.confirming import ASKED, REFUSED
 from nurture.engine.live import Live
-from nurture.mail.provider import provider_of
-from nurture.store import outbox, tallies
-from nurture.store.database import Database, Transaction
+from nurture.store import tallies
+from nurture.store.database import Database
 from nurture.store.events import EventKey, accept_keys
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ def run(database: Database, live: Live, now: datetime) -> str | None:
         [new] = accept_keys(tx, [EventKey("flood", f"{now:%Y-%m-%d}", "told")], now)
         if new != "new":
             return None
-        _tell(tx, live, found, now)
+        tell(tx, live.project, TEMPLATE, found, now)
     log.error("confirmations.flood", why=found)
     return found
 
@@ -50,22 +50,3 @@ def judge(asked: dict[datetime, int], refused: dict[datetime, int], now: datetim
     if present >= max(LEAST, TIMES * mean):
         return f"{present:,} confirmation mails within an hour; {mean:,.1f} are usual"
     return None
-
-
-def _tell(tx: Transaction, live: Live, found: str, now: datetime) -> None:
-    to = live.project.alerts.fallback
-    if to is None:
-        return
-    row = {
-        "lead_id": None,
-        "shard": 0,
-        "kind": outbox.NOTICE,
-        "template": TEMPLATE,
-        "service": True,
-        "recipient": to,
-        "options": {"subject": found},
-        "lane": provider_of(to),
-        "due": now,
-        "released_at": now,
-    }
-    outbox.insert(tx, [row])

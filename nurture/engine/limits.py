@@ -6,7 +6,7 @@ many workers, and whatever let the mails in (a condition that holds for everybod
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -37,7 +37,8 @@ def keep_back(
     blasted = _blast(turn, [m for m in going if m.id not in over], now, machine)
     kept += blasted
     over |= {k.message.id for k in blasted}
-    _count(turn, "lane", [m.lane for m in going if m.id not in over], launches.slot_of(machine))
+    leaving = Counter(m.lane for m in going if m.id not in over)
+    launches.count(turn.tx, "lane", leaving, launches.slot_of(machine))
     return kept
 
 
@@ -89,13 +90,6 @@ def _over(turn: Turn, scope: str, name: str, count: int, limit: int, slot: datet
     over = min(count, max(0, launches.launched(turn.tx, scope, name, machine - HOUR) - limit))
     launches.count(turn.tx, scope, {name: -over}, slot)
     return over
-
-
-def _count(turn: Turn, scope: str, names: Sequence[str], slot: datetime) -> None:
-    counts: dict[str, int] = defaultdict(int)
-    for name in names:
-        counts[name] += 1
-    launches.count(turn.tx, scope, counts, slot)
 
 
 def _stop(turn: Turn, campaign: str, why: str, now: datetime) -> None:

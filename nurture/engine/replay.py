@@ -41,6 +41,12 @@ class Outcome:
     start: datetime | None = None
     until: datetime | None = None
 
+    @property
+    def days(self) -> list[date]:
+        """Every day from the first send to the last; none where nothing was sent."""
+        sent = [day for day, _, _ in self.sends]
+        return [min(sent) + timedelta(days=n) for n in range((max(sent) - min(sent)).days + 1)] if sent else []
+
 
 @dataclass(frozen=True, slots=True)
 class InStage:

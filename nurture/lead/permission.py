@@ -67,7 +67,7 @@ def lasts(reason: str) -> bool:
 
 def shut_for_good(scopes: Mapping[str, str]) -> bool:
     """Whether these suppressions (scope → reason) let nobody even be asked whether they agree (trust X18)."""
-    return ALL in scopes or scopes.get(MARKETING, "").startswith(LASTING)
+    return ALL in scopes or lasts(scopes.get(MARKETING, ""))
 
 
 def judge_confirmation(has_address: bool, restricted: bool, scopes: Mapping[str, str], asked_for: bool) -> str:

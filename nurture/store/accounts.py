@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from nurture.store.database import Transaction
+from nurture.store.database import Transaction, upserting
 from nurture.store.tables import accounts
 
 
@@ -26,7 +25,7 @@ def upsert_accounts(tx: Transaction, traits: Mapping[str, Mapping[str, Any]]) ->
     if not traits:
         return {}
     c = accounts.c
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(accounts)
+    insert = upserting(tx, accounts)
     names = sorted(traits)
     tx.execute(insert.on_conflict_do_nothing(), [{"external_id": name, "attributes": {}} for name in names])
     query = select(c.id, c.external_id, c.attributes).where(c.external_id.in_(names)).order_by(c.id)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.store import closures, versions
-from nurture.store.database import Transaction
+from nurture.store.database import Transaction, upserting
 from nurture.store.events import oldest_waiting
 from nurture.store.tables import enrollments, events, messages, timers, workers
 
@@ -84,6 +83,6 @@ def leave(tx: Transaction, worker: str) -> None:
 
 
 def _beat(tx: Transaction, name: str, at: datetime, detail: dict[str, str]) -> None:
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(workers)
+    insert = upserting(tx, workers)
     row = {"id": name, "started_at": at, "beat_at": at, "detail": detail}
     tx.execute(insert.on_conflict_do_update(index_elements=["id"], set_={"beat_at": at}), [row])

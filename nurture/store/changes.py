@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from nurture.store.database import Transaction
+from nurture.store.database import Transaction, upserting
 from nurture.store.tables import lead_tags, leads, team_turns
 
 
@@ -40,7 +39,7 @@ def set_attributes(tx: Transaction, changes: Mapping[int, Mapping[str, Any]]) ->
 def tag(tx: Transaction, added: Sequence[tuple[int, str]], removed: Sequence[tuple[int, str]]) -> None:
     """Tag and untag (lead, tag); what is so already stays so."""
     if added:
-        upsert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(lead_tags).on_conflict_do_nothing()
+        upsert = upserting(tx, lead_tags).on_conflict_do_nothing()
         tx.execute(upsert, [{"lead_id": lead, "tag": name} for lead, name in dict.fromkeys(added)])
     if removed:
         tx.execute(delete(lead_tags).where(tuple_(lead_tags.c.lead_id, lead_tags.c.tag).in_(list(removed))))

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from nurture.store.database import Transaction
+from nurture.store.database import Transaction, upserting
 from nurture.store.launches import launched
 from nurture.store.tables import closures
 from nurture.store.types import instant_text, read_instant
@@ -77,9 +76,8 @@ def strike(tx: Transaction, strikes: Iterable[Strike], at: datetime) -> list[Clo
 
 def _strike(tx: Transaction, way: Way, strikes: list[Strike], at: datetime) -> Closure | None:
     last, c = strikes[-1], closures.c
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert
     row = {"scope": way[0], "name": way[1], "strikes": []}
-    tx.execute(insert(closures).values(row).on_conflict_do_nothing())
+    tx.execute(upserting(tx, closures).values(row).on_conflict_do_nothing())
     here = (c.scope == way[0]) & (c.name == way[1])
     query = select(c.strikes, c.until).where(here)
     if tx.dialect.name == "postgresql":

@@ -9,13 +9,12 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.lead.consent import State
 from nurture.lead.lead import LeadId
 from nurture.lead.soft_opt_in import NO_GROUNDS, Grounds
 from nurture.store.among import among
-from nurture.store.database import Transaction
+from nurture.store.database import Transaction, upserting
 from nurture.store.outbox import CONFIRM
 from nurture.store.suppressions import scopes
 from nurture.store.tables import consents, leads, messages
@@ -96,7 +95,7 @@ def save(tx: Transaction, rows: Iterable[Consent]) -> None:
     ]
     if not values:
         return
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(consents)
+    insert = upserting(tx, consents)
     changed = {n: insert.excluded[n] for n in values[0] if n not in ("lead_id", "topic")}
     tx.execute(insert.on_conflict_do_update(index_elements=["lead_id", "topic"], set_=changed), values)
 

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 import structlog
 from sqlalchemy import Connection, Engine, Table, create_engine, event, func, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
@@ -69,6 +70,11 @@ class Database:
         if self.path is None or not self.path.exists():
             return None
         return shutil.disk_usage(self.path.parent).free
+
+    @property
+    def missing(self) -> bool:
+        """Whether the file of a SQLite database is not there; using it would make it."""
+        return self.path is not None and not self.path.exists()
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -226,6 +232,11 @@ def _add_functions(connection: sqlite3.Connection) -> None:
     """What PostgreSQL has and SQLite lacks or does for ASCII only."""
     connection.create_function("fold", 1, lambda s: s.lower() if isinstance(s, str) else s, deterministic=True)
     connection.create_function("half_lives", 2, lambda s, h: math.exp2(-s / h) if h else 1.0, deterministic=True)
+
+
+def upserting(tx: Transaction, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT in the database's own dialect, which may say what to do about rows that are there."""
+    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def insert_rows(tx: Transaction, table: Table, rows: Sequence[dict[str, Any]]) -> None:

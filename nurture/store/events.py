@@ -12,12 +12,11 @@ from datetime import datetime
 from typing import Literal
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.errors import LostRace
 from nurture.lead.event import Happening
 from nurture.lead.lead import shard_of
-from nurture.store.database import Transaction, insert_rows
+from nurture.store.database import Transaction, insert_rows, upserting
 from nurture.store.tables import event_keys, events
 
 Acceptance = Literal["new", "replay", "clash"]
@@ -59,7 +58,7 @@ def _claim(tx: Transaction, keys: Sequence[EventKey], now: datetime) -> None:
     """Write the keys; counting the rows is four times as fast as having them returned."""
     if not keys:
         return
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(event_keys)
+    insert = upserting(tx, event_keys)
     # In key order, so that two endpoints with overlapping batches wait for each other instead of deadlocking.
     rows = [
         {"source": k.source, "message_id": k.message_id, "body_hash": k.body, "received_at": now}

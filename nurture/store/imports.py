@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from nurture.store.database import Transaction, insert_rows
+from nurture.store.database import Transaction, insert_rows, upserting
 from nurture.store.tables import identities, imports, lead_stages, leads, stage_moves
 
 CAUSE = "import"
@@ -147,7 +146,7 @@ def _stand(tx: Transaction, moved: dict[tuple[int, str], tuple[str, datetime]]) 
     rows = [{"lead_id": lead, "funnel": f, "stage": stage, "since": at} for (lead, f), (stage, at) in moved.items()]
     if not rows:
         return
-    statement = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(lead_stages)
+    statement = upserting(tx, lead_stages)
     changed = {"stage": statement.excluded.stage, "since": statement.excluded.since}
     tx.execute(statement.on_conflict_do_update(index_elements=["lead_id", "funnel"], set_=changed), rows)
 

@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from nurture.store.database import Transaction
+from nurture.store.database import Transaction, upserting
 from nurture.store.tables import launch_counts
 
-SLOT = timedelta(minutes=5)  # an hour is twelve of them, and at most one too many
+_MINUTES = 5  # of a slot: an hour is twelve of them, and at most one too many
 KEPT = timedelta(days=2)
 
 
 def slot_of(at: datetime) -> datetime:
     """The five minutes this instant lies in."""
-    return at.replace(minute=at.minute // 5 * 5, second=0, microsecond=0)
+    return at.replace(minute=at.minute // _MINUTES * _MINUTES, second=0, microsecond=0)
 
 
 def day_of(at: datetime) -> datetime:
@@ -28,7 +27,7 @@ def day_of(at: datetime) -> datetime:
 def count(tx: Transaction, scope: str, counts: Mapping[str, int], slot: datetime) -> None:
     """So many more, by name. The rows stay locked until the transaction ends: who reads the sum after this, sees what
     others have put on the wire before."""
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(launch_counts)
+    insert = upserting(tx, launch_counts)
     more = insert.on_conflict_do_update(
         index_elements=["scope", "name", "slot"], set_={"count": launch_counts.c.count + insert.excluded.count}
     )

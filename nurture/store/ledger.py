@@ -18,12 +18,11 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.lead.consent import ALL_MARKETING, Declaration, wording_digest
 from nurture.lead.keyring import Keyring
 from nurture.lead.lead import LeadId
-from nurture.store.database import Transaction, insert_rows, reserve_ids
+from nurture.store.database import Transaction, insert_rows, reserve_ids, upserting
 from nurture.store.tables import consent_ledger, consent_ledger_heads
 from nurture.store.types import instant_text
 
@@ -323,7 +322,7 @@ def _move_guards(tx: Transaction, heads: Sequence[Head], before: Mapping[str, in
         change[guard] ^= _digest(head) ^ before.get(head.subject, 0)
         more[guard] += head.subject not in before
     names = sorted(change)
-    insert_new = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(_heads)
+    insert_new = upserting(tx, _heads)
     blank = [_head_row(Head(name, None, 0, GENESIS), keyring) for name in names]
     tx.execute(insert_new.on_conflict_do_nothing(), blank)
     query = select(_heads).where(_heads.c.subject.in_(names)).order_by(_heads.c.subject).with_for_update()

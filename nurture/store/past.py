@@ -18,7 +18,7 @@ from sqlalchemy import ColumnElement, Select, Table, case, func, select
 from nurture.campaign.project import Project
 from nurture.journey.timing import read_moment, zone_name
 from nurture.lead.consent import ALL_MARKETING, LEFT, PROFILING, PURPOSES, State, stricter
-from nurture.lead.permission import ALL, LASTING, MARKETING, TOPIC_SCOPE
+from nurture.lead.permission import ALL, MARKETING, TOPIC_SCOPE, lasts
 from nurture.lead.soft_opt_in import NO_GROUNDS, Grounds, stated
 from nurture.store.casting import runs_out
 from nurture.store.consents import sale_columns, sale_of
@@ -233,7 +233,7 @@ def _agree(
             scope = MARKETING if topic == ALL_MARKETING else TOPIC_SCOPE + topic
             shut[address, scope] = (f"withdrew {topic}", at)
     for row in live.execute(select(suppressions).where(suppressions.c.at < since)).mappings():
-        if row["scope"] == ALL or row["reason"].startswith(LASTING):
+        if row["scope"] == ALL or lasts(row["reason"]):
             shut[row["address_hash"], row["scope"]] = (row["reason"], row["at"])
     _copy(stage, stage, consents, rows)
     _copy(

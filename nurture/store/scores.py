@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from nurture.store.database import Transaction
+from nurture.store.database import Transaction, upserting
 from nurture.store.tables import lead_scores
 
 
@@ -44,6 +43,6 @@ def load(tx: Transaction, lead_ids: Sequence[int]) -> dict[tuple[int, str], Stan
 def save(tx: Transaction, standings: Iterable[Standing]) -> None:
     rows = [{"lead_id": s.lead, "score": s.score, "value": s.value, "at": s.at, "above": s.above} for s in standings]
     if rows:
-        insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(lead_scores)
+        insert = upserting(tx, lead_scores)
         changed = {name: insert.excluded[name] for name in ("value", "at", "above")}
         tx.execute(insert.on_conflict_do_update(index_elements=["lead_id", "score"], set_=changed), rows)

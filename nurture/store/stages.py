@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from nurture.store.database import Transaction, insert_rows
+from nurture.store.database import Transaction, insert_rows, upserting
 from nurture.store.tables import lead_stages, stage_moves
 
 
@@ -24,7 +23,7 @@ def save_moves(tx: Transaction, moves: Sequence[dict[str, Any]]) -> None:
         }
         for m in moves
     }
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(lead_stages)
+    insert = upserting(tx, lead_stages)
     changed = {"stage": insert.excluded.stage, "since": insert.excluded.since}
     upsert = insert.on_conflict_do_update(index_elements=["lead_id", "funnel"], set_=changed)
     tx.execute(upsert, list(standing.values()))

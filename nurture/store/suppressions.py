@@ -7,12 +7,11 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, or_, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.errors import UserError
 from nurture.lead.keyring import Keyring
 from nurture.lead.permission import LASTING, lasts
-from nurture.store.database import Transaction, insert_rows, tell
+from nurture.store.database import Transaction, insert_rows, tell, upserting
 from nurture.store.suppression_journal import Erasure, Lifted, Suppressed
 from nurture.store.tables import suppressions
 from nurture.store.types import instant_text, read_instant
@@ -42,7 +41,7 @@ def guard(tx: Transaction, keyring: Keyring, now: datetime) -> None:
 
 def suppress(tx: Transaction, rows: Iterable[tuple[str, str, str]], now: datetime) -> None:
     """Add (address hash, scope, reason); one that is there keeps its reason and date, unless the new reason is one
-    that lasts: who complained after leaving has complained."""
+    that lasts and its own does not: who complains after leaving has complained."""
     known = [(h, s, r) for (h, s), r in {(h, s): r for h, s, r in rows}.items()]
     _add(tx, [(h, s, r, now) for h, s, r in known])
     tell(tx, [Suppressed(h, s, r, instant_text(now)) for h, s, r in known])
@@ -50,11 +49,13 @@ def suppress(tx: Transaction, rows: Iterable[tuple[str, str, str]], now: datetim
 
 def _add(tx: Transaction, rows: Sequence[tuple[str, str, str, datetime]]) -> None:
     """Rows of (address hash, scope, reason, instant)."""
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(suppressions)
+    insert = upserting(tx, suppressions)
     c = suppressions.c
     weaker = ~or_(*(c.reason.startswith(word) for word in LASTING))
     stronger = insert.on_conflict_do_update(
-        index_elements=[c.address_hash, c.scope], set_={"reason": insert.excluded.reason}, where=weaker
+        index_elements=[c.address_hash, c.scope],
+        set_={"reason": insert.excluded.reason, "at": insert.excluded.at},
+        where=weaker,
     )
     for statement, kept in ((stronger, True), (insert.on_conflict_do_nothing(), False)):
         values = [

@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
-from nurture.store.database import Transaction
+from nurture.store.database import Transaction, upserting
 from nurture.store.tables import tallies
 
 _PAGE = 1_000
@@ -19,7 +18,7 @@ def counted(tx: Transaction, names: Collection[str], now: datetime) -> dict[str,
     if not names:
         return {}
     c, hour = tallies.c, hour_of(now)
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(tallies)
+    insert = upserting(tx, tallies)
     # In order, so that two who count the same names wait for each other instead of deadlocking.
     rows = [{"name": name, "hour": hour, "count": 0} for name in sorted(names)]
     tx.execute(insert.on_conflict_do_nothing(), rows)
@@ -33,7 +32,7 @@ def counted(tx: Transaction, names: Collection[str], now: datetime) -> dict[str,
 
 def add(tx: Transaction, more: Mapping[str, int], now: datetime) -> None:
     """Count these; they were asked for with `counted` before."""
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(tallies)
+    insert = upserting(tx, tallies)
     rows = [{"name": name, "hour": hour_of(now), "count": count} for name, count in sorted(more.items())]
     if rows:
         total = tallies.c.count + insert.excluded.count

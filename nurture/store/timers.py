@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
-from nurture.store.database import Transaction
+from nurture.store.database import Transaction, upserting
 from nurture.store.scope import Scope
 from nurture.store.tables import leads, matches, sweeps, timers
 
@@ -78,7 +77,7 @@ def put(tx: Transaction, rows: Iterable[Timer]) -> None:
     }
     if not values:
         return
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(timers)
+    insert = upserting(tx, timers)
     changed = {name: insert.excluded[name] for name in ("due", "event_id", "at")}
     tx.execute(
         insert.on_conflict_do_update(index_elements=["lead_id", "kind", "owner", "key"], set_=changed),
@@ -115,7 +114,7 @@ def matching(tx: Transaction, campaign: str, lead_ids: Sequence[int]) -> set[int
 def set_matching(tx: Transaction, campaign: str, became: Sequence[int], ceased: Sequence[int], now: datetime) -> None:
     """Record for whom the condition became true and for whom it ceased to be."""
     if became:
-        insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert(matches)
+        insert = upserting(tx, matches)
         rows = [{"campaign": campaign, "lead_id": lead, "since": now} for lead in became]
         tx.execute(insert.on_conflict_do_nothing(), rows)
     if ceased:

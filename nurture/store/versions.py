@@ -8,11 +8,10 @@ from datetime import datetime
 
 import msgspec
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from nurture.campaign.plan import Plan, load
 from nurture.campaign.project import Project
-from nurture.store.database import Transaction, insert_rows
+from nurture.store.database import Transaction, insert_rows, upserting
 from nurture.store.tables import (
     SHARDS,
     campaigns,
@@ -159,12 +158,13 @@ def retire_others(tx: Transaction, names: Iterable[str]) -> list[str]:
 
 def save_templates(tx: Transaction, files: Mapping[str, tuple[str, Mapping[str, str]]], now: datetime) -> None:
     """Make these templates, name → (hash, files), the live ones; others are live no more."""
-    insert = (postgresql if tx.dialect.name == "postgresql" else sqlite).insert
     tx.execute(update(templates).values(live=False).where(templates.c.live))
     for name, (digest, body) in files.items():
         row = {"name": name, "hash": digest, "files": dict(body), "live": True, "deployed_at": now}
         tx.execute(
-            insert(templates).values(row).on_conflict_do_update(index_elements=["name", "hash"], set_={"live": True})
+            upserting(tx, templates)
+            .values(row)
+            .on_conflict_do_update(index_elements=["name", "hash"], set_={"live": True})
         )
 
 

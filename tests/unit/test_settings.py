@@ -8,8 +8,8 @@ import pytest
 
 from nurture.campaign.duration import Duration
 from nurture.campaign.problems import ProjectProblems
+from nurture.delivery.loopback import is_local
 from nurture.folder import Folder
-from nurture.option_kinds import is_local
 from nurture.options import Dkim, Privacy, Retry, Smtp
 from nurture.settings import Settings, database_url, load_settings, read_language
 

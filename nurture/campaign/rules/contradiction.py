@@ -46,7 +46,6 @@ steps:
 """,
     ),
 )
-_PAUSES = (plan.Wait, plan.WaitFor, plan.Repeat, plan.Call)
 _CHANGES = (plan.Move, plan.SetFields, plan.AddTag, plan.RemoveTag)
 
 
@@ -67,7 +66,7 @@ def _walk(steps: tuple[StepSpec, ...], held: tuple[Condition, ...], findings: Fi
 def _arms(step: StepSpec, held: tuple[Condition, ...], findings: Findings) -> None:
     before: list[Condition] = []
     for n, arm in enumerate(step.arms):
-        inside = () if isinstance(step.step, _PAUSES) else held
+        inside = () if isinstance(step.step, plan.WAITING) else held
         if arm.condition is not None and isinstance(step.step, plan.Branch):
             inside = (*held, arm.condition)
             mark = arm.steps[0].mark if arm.steps else step.mark
@@ -81,7 +80,7 @@ def _arms(step: StepSpec, held: tuple[Condition, ...], findings: Findings) -> No
 
 
 def _moves(step: StepSpec) -> bool:
-    return isinstance(step.step, (*_PAUSES, *_CHANGES)) or any(_moves(s) for arm in step.arms for s in arm.steps)
+    return isinstance(step.step, (*plan.WAITING, *_CHANGES)) or any(_moves(s) for arm in step.arms for s in arm.steps)
 
 
 def _impossible(conditions: Iterable[Condition]) -> bool:

@@ -45,7 +45,7 @@ class Visit:
 
 def unsubscribe_host(base_url: str, names: Names, clock: Callable[[], datetime]) -> Iterator[Finding]:
     """Whether it resolves, speaks HTTPS that is trusted, is nurture, and takes a one-click POST without redirect."""
-    from nurture.option_kinds import is_local
+    from nurture.delivery.loopback import is_local
 
     parts = urlsplit(base_url)
     host = parts.hostname or ""

@@ -28,7 +28,7 @@ def database(url: str, settings: Settings | None) -> Iterator[Finding]:
 
     db = open_database(url)
     try:
-        if db.path is not None and not db.path.exists():
+        if db.missing:
             yield broken("database", f"there is none at {db.path}", "'nurture deploy' makes it")
             return
         try:
