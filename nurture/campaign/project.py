@@ -96,9 +96,14 @@ class Topic(msgspec.Struct, frozen=True, omit_defaults=True):
     basis: Basis = "consent"
     double_opt_in: bool = True
     expires_after: Duration | None = None
-    similar_to: str | None = None  # of a soft opt-in: what was sold, that these mails are about the like of
+    similar_to: str | None = None  # of a soft opt-in: what was sold that these mails are about the like of
     assessment: str | None = None  # of a legitimate interest: where its assessment lies (GDPR rec. 47)
     countries: tuple[str, ...] = ()  # of a legitimate interest: the only ones it covers
+
+    @property
+    def of_similar_products(self) -> bool:
+        """Whether the project says that these mails are about products like those people bought (trust C10)."""
+        return self.basis == "soft_opt_in" or self.similar_to is not None
 
 
 class Input(msgspec.Struct, frozen=True, omit_defaults=True):

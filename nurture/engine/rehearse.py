@@ -89,7 +89,6 @@ class Rehearsal:
         """Play the script from `start` until there is nothing left to happen, or `until`. What happened before `start`
         is history: it counts and starts nothing."""
         ordered = sorted(script, key=lambda s: (s.at, s.who))
-        self.project = casting.sold(self.project)
         with self.database.write() as tx:
             self.leads = casting.put(tx, self.project, cast, self.start, _KEYRING)
             casting.history(tx, [(self.leads[s.who], s.name, s.at, s.properties) for s in ordered if s.at < self.start])

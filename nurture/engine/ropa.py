@@ -37,7 +37,7 @@ def record(project: Project, processing: Processing) -> str:
     """The draft as Markdown."""
     purposes = [
         f"| {_cell(next(iter(topic.title.values()), topic.name))} | {_BASIS.get(topic.basis, topic.basis)} |"
-        + f" {_cell(topic.assessment or '')} |"
+        + f" {_cell(topic.assessment or (f'like: {topic.similar_to}' if topic.similar_to else ''))} |"
         for topic in project.topics.values()
     ]
     if project.tracking == "hygiene_only":

@@ -49,7 +49,7 @@ class Standing(msgspec.Struct, frozen=True):
     country: str | None
     countries: Collection[str] = ()  # of a legitimate interest: the only ones the project claims it in
     grounds: Grounds = NO_GROUNDS  # of a soft opt-in: the sale it rests on
-    similar_to: str | None = None  # of a soft opt-in: what the topic's products are like
+    similar: bool = False  # of a soft opt-in: the topic is about products like those sold
     paused_until: datetime | None = None  # the person wants a rest: as a suppression of marketing that ends by itself
 
 
@@ -97,7 +97,7 @@ def judge_topic(topic: str, basis: str, standing: Standing, now: datetime) -> st
         case "legitimate_interest":
             return OK if _claimed(standing) else JURISDICTION
         case "soft_opt_in":
-            return soft_opt_in.refusal(standing.grounds, standing.similar_to, standing.country, now) or OK
+            return soft_opt_in.refusal(standing.grounds, standing.similar, standing.country, now) or OK
         case _:
             return OK
 

@@ -1,8 +1,9 @@
 """Writing to one's own customers without having asked them first: what it takes, and where what counts (trust C10).
 
-The ePrivacy directive 2002/58/EC Art. 13(2) asks for five things: a sale from which the address comes, mails about
-similar products only, a chance to say no when the address was given, and one in every mail. The last stands in every
-marketing mail of ours (trust C15); the others are judged here, and what cannot be shown is taken as missing.
+The ePrivacy directive 2002/58/EC Art. 13(2) asks for five things: a sale from which the address comes, its date, mails
+about similar products only, a chance to say no when the address was given, and one in every mail. The last stands in
+every marketing mail of ours (trust C15); the others are judged here, and what cannot be shown is taken as missing. That
+a topic is about similar products is the project's own word (docs/decisions/0019).
 """
 
 from __future__ import annotations
@@ -72,12 +73,12 @@ def lacking(grounds: Grounds) -> str | None:
     return None if grounds.objection_offered else NO_CHANCE
 
 
-def refusal(grounds: Grounds, similar_to: str | None, country: str | None, now: datetime) -> str | None:
-    """Why a soft opt-in carries no mail to this country now, or None where it does. `similar_to`: what was sold, that
-    the topic's products are like."""
+def refusal(grounds: Grounds, similar: bool, country: str | None, now: datetime) -> str | None:
+    """Why a soft opt-in carries no mail to this country now, or None where it does. `similar`: the topic is declared to
+    be about products like those sold."""
     if (lacks := lacking(grounds)) is not None:
         return lacks
-    if not similar_to:
+    if not similar:
         return NO_SIMILAR
     law = LAWS.get((country or "").strip().upper(), ELSEWHERE)
     if grounds.kind is None or grounds.sold_at is None or grounds.kind not in law:

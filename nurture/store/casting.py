@@ -190,16 +190,6 @@ def _lead(project: Project, one: Cast, now: datetime, keyring: Keyring, numbers:
     }
 
 
-def sold(project: Project) -> Project:
-    """The project with every soft opt-in about products like some that were sold: who agreed to it in a script is taken
-    to have done all that it takes (trust C10)."""
-    topics = {
-        name: msgspec.structs.replace(topic, similar_to=topic.similar_to or "script")
-        for name, topic in project.topics.items()
-    }
-    return msgspec.structs.replace(project, topics=topics)
-
-
 def _granted(project: Project, lead: int, topic: str, since: datetime, one: Cast) -> dict[str, Any]:
     zone = zone_name(str(one.fields.get("timezone") or ""), project.zone)
     basis = project.topics[topic].basis if topic in project.topics else "consent"

@@ -132,7 +132,7 @@ def consented(frame: Frame, topic: str) -> Sql:
 def _sold(frame: Frame, consent: Alias, topic: str) -> Sql:
     """As `lead.soft_opt_in.refusal` judges it (trust C10); but what ends with time is left to the gates."""
     declared = frame.project.topics.get(topic)
-    if declared is None or not declared.similar_to:
+    if declared is None or not declared.of_similar_products:
         return false()
     land = func.upper(func.trim(func.coalesce(frame.lead.c.country, text_of(""))))
     kind = consent.c.sale_kind

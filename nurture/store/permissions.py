@@ -34,7 +34,7 @@ def standing(project: Project, person: Person, topic: str) -> Standing:
         country=person.country,
         countries=declared.countries if declared else (),
         grounds=consent.grounds if consent else NO_GROUNDS,
-        similar_to=declared.similar_to if declared else None,
+        similar=declared is not None and declared.of_similar_products,
         paused_until=person.paused_until,
     )
 

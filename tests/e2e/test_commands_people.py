@@ -77,7 +77,9 @@ SOFT = ("basis: soft_opt_in", "similar_to: tea")
         ("FR,,,2026-01-01,yes", SOFT, "soft opt-in without a sale"),
         ("FR,A-1,,,yes", SOFT, "soft opt-in without the sale's date"),
         ("FR,A-1,,2026-01-01,no", SOFT, "soft opt-in without a chance to object"),
-        ("FR,A-1,,2026-01-01,yes", SOFT[:1], "soft opt-in without similar products"),
+        ("FR,A-1,,2026-01-01,yes", SOFT[:1], None),
+        ("FR,A-1,,2026-01-01,yes", SOFT[1:], None),
+        ("FR,A-1,,2026-01-01,yes", ("basis: consent",), "soft opt-in without similar products"),
         ("CH,,u-7,2026-01-01,yes", SOFT, "jurisdiction"),
     ],
 )

@@ -546,9 +546,17 @@ def test_a_restricted_lead_may_not_be_mailed(db: Database) -> None:
     assert not world.holds(Consented("offers"), lead)
 
 
-@pytest.mark.parametrize("similar_to", ["tea", None])
-def test_c10_a_soft_opt_in_is_asked_for_as_the_gates_judge_it(db: Database, similar_to: str | None) -> None:
-    world = World(db, Project(topics={"table": Topic("table", basis="soft_opt_in", similar_to=similar_to)}))
+@pytest.mark.parametrize(
+    ("topic", "similar"),
+    [
+        (Topic("table", basis="soft_opt_in", similar_to="tea"), True),
+        (Topic("table", basis="soft_opt_in"), True),
+        (Topic("table", similar_to="tea"), True),
+        (Topic("table"), False),
+    ],
+)
+def test_c10_a_soft_opt_in_is_asked_for_as_the_gates_judge_it(db: Database, topic: Topic, similar: bool) -> None:
+    world = World(db, Project(topics={"table": topic}))
     whole = Grounds("sale", "A-1", NOW - DAY, objection_offered=True)
     sales = [structs.replace(whole, kind=kind) for kind in (*KINDS, None)]
     sales += [structs.replace(whole, reference=reference) for reference in (None, "")]
@@ -557,7 +565,7 @@ def test_c10_a_soft_opt_in_is_asked_for_as_the_gates_judge_it(db: Database, simi
         for sale in sales:
             lead = world.lead(country=country)
             world.consent(lead, "table", basis="soft_opt_in", **sale_columns(sale))
-            expected = refusal(sale, similar_to, country, NOW) is None
+            expected = refusal(sale, similar, country, NOW) is None
             assert world.holds(Consented("table"), lead) is expected, (country, sale)
 
 

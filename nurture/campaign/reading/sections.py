@@ -216,7 +216,7 @@ def _topic(got: Got, at: Context) -> Got | None:
         hint = "write 'assessment:' (a reference to it) and 'countries:' where it is allowed"
         at.add(got.nodes["basis"], "N504", "legitimate interest needs its assessment and the countries it covers", hint)
     if got["basis"] == "soft_opt_in" and "similar_to" not in got:
-        hint = "write 'similar_to:', what was sold that the mails are about the like of; until then none goes"
+        hint = "write 'similar_to:', what was sold that the mails are about the like of; nothing else here can tell"
         at.warn(got.nodes["basis"], "N507", "a soft opt-in covers mails about similar products only", hint)
     return got
 
@@ -229,7 +229,7 @@ TOPIC = Record(
         "basis": Key(Choice(BASES), "The legal basis; consent if not written."),
         "double_opt_in": Key(Flag(), "A mail asks to confirm; true if not written."),
         "expires_after": Key(Span(long=True), "A consent ends after this time."),
-        "similar_to": Key(Text(), "Of a soft opt-in: what was sold, that its mails are about the like of."),
+        "similar_to": Key(Text(), "Of a soft opt-in: what was sold that its mails are about the like of."),
         "assessment": Key(Text(), "Of a legitimate interest: where its assessment lies."),
         "countries": Key(ListOf(Text("a country"), bare=True), "Of a legitimate interest: where it is allowed."),
     },

@@ -21,7 +21,7 @@ FIRMS = ("saas", "shop")
 def read(firm: str) -> Campaigns:
     folder = SHARED / firm
     reading = read_project(("config.yaml", (folder / "config.yaml").read_text("utf-8")))
-    assert {p.code for p in reading.problems} <= {"N507"}  # written before soft opt-ins had to say what they are like
+    assert {p.code for p in reading.problems} <= {"N507"}  # they say not what their soft opt-ins are like
     files = {p.name: p.read_text("utf-8") for p in sorted(folder.glob("*.yaml")) if p.name != "config.yaml"}
     return read_campaigns(files, reading.project)
 

@@ -110,10 +110,10 @@ def test_c11_a_legitimate_interest_covers_the_countries_it_names() -> None:
 SALE = Grounds("sale", "order 1042", NOW - timedelta(days=1), objection_offered=True)
 
 
-def soft(country: str | None = "FR", similar_to: str | None = "tea", **grounds: Any) -> str:
+def soft(country: str | None = "FR", similar: bool = True, **grounds: Any) -> str:
     """What is said of a soft opt-in that has everything but what is named."""
     sale = structs.replace(SALE, **grounds)
-    case = standing(basis="soft_opt_in", country=country, grounds=sale, similar_to=similar_to)
+    case = standing(basis="soft_opt_in", country=country, grounds=sale, similar=similar)
     return judge_topic("offers", "soft_opt_in", case, NOW)
 
 
@@ -129,7 +129,7 @@ def test_c10_a_soft_opt_in_with_all_it_takes_may_be_mailed() -> None:
         ({"reference": ""}, "soft opt-in without a sale"),
         ({"sold_at": None}, "soft opt-in without the sale's date"),
         ({"objection_offered": False}, "soft opt-in without a chance to object"),
-        ({"similar_to": None}, "soft opt-in without similar products"),
+        ({"similar": False}, "soft opt-in without similar products"),
     ],
 )
 @pytest.mark.parametrize("country", ["FR", "CH", "CA", None])
