@@ -41,7 +41,7 @@ WHY_KEPT = {
     NO_SALE: "it was not said what they bought, or under which number",
     NO_DATE: "it was not said when they bought",
     NO_CHANCE: "it was not said that they could say no when their address was taken down",
-    NO_SIMILAR: "the topic is not one of similar products: config.yaml gives it neither 'basis: soft_opt_in' nor 'similar_to'",
+    NO_SIMILAR: "the topic has neither 'basis: soft_opt_in' nor 'similar_to' in config.yaml",
     "suppressed": "the address is on the suppression list",
     "jurisdiction": "the law of the lead's country does not allow it on this legal basis",
     "late": "it could not have gone within 'if_late'",
