@@ -18,7 +18,7 @@ from tests.properties.permission.world import Ground
 
 IN_CI = os.environ.get("CI") == "true"
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev")
-WORLDS, STEPS = {"dev": (25, 40), "ci": (25, 50), "nightly": (4_000, 60)}[PROFILE]
+WORLDS, STEPS = {"dev": (25, 40), "ci": (240, 50), "nightly": (4_000, 60)}[PROFILE]
 # CI takes the same steps each time, so that a red build is the work of its change; elsewhere chance finds
 # what nobody thought of. A failure is made small at home, where it can be waited for.
 SEARCH = settings(
@@ -38,6 +38,6 @@ def test_c06_c17_c24_e14_r01_no_mail_ever_goes_to_somebody_who_may_not_get_it(tm
     run_state_machine_as_test(Machine, settings=SEARCH)
     steps, sent = counts["steps"], sum(counts[kind] for kind in ("marketing", "service", "confirm"))
     assert sent > steps / 20, f"{sent} mails in {steps} steps prove little"
-    if PROFILE == "nightly":
-        assert steps >= 10_000
+    if PROFILE != "dev":
+        assert steps >= 10_000, counts
         assert min(counts[kind] for kind in ("marketing", "service", "confirm", "confirmed")) > 10, counts
