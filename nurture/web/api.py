@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Depends, FastAPI, Path, Request
+from fastapi import APIRouter, Depends, FastAPI, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBasic, HTTPBearer
@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from nurture.engine import privacy
-from nurture.engine.consent import Changed, Unchanged, change
+from nurture.engine.consent import Changed, change
 from nurture.errors import LostRace, StoreUnavailable, UserError
 from nurture.lead.consent import ALL_MARKETING, Action, ConsentRefused, Declaration, Proof
 from nurture.lead.lead import LeadId
@@ -135,6 +135,9 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
+Needs = Callable[[str], Any]  # scope → the key of a request that has it; Refused otherwise
+
+
 def create_api(services: Services, keys: Keys) -> FastAPI:
     """The REST part as an app of its own."""
     api = FastAPI(title="nurture", version=services.version, docs_url=None, redoc_url=None, redirect_slashes=False)
@@ -143,73 +146,88 @@ def create_api(services: Services, keys: Keys) -> FastAPI:
     described = api.openapi
     api.openapi = lambda: api.openapi_schema or describe(described())  # type: ignore[method-assign]
 
-    def needs(scope: str) -> Callable[[Request], Awaitable[Key]]:
+    def needs(scope: str) -> Any:
         async def check(request: Request) -> Key:
             return await keys.require(request, scope)
 
-        return check
+        return Depends(check)
 
     schemes = [Depends(HTTPBasic(auto_error=False)), Depends(HTTPBearer(auto_error=False))]
+    for routes in (_consents(services, needs), _leads(services, needs), _rights(services, needs)):
+        api.include_router(routes, responses=_PROBLEMS, dependencies=schemes)
+    return api
 
-    @api.post("/v1/consents", response_model=ConsentOut, responses=_PROBLEMS, dependencies=schemes)
-    def declare(said: ConsentIn, key: Key = Depends(needs("consent"))) -> Any:
+
+def _consents(services: Services, needs: Needs) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.post("/v1/consents", response_model=ConsentOut)
+    def declare(said: ConsentIn, key: Key = needs("consent")) -> Any:
         """Record that somebody agreed, refused or took it back. A topic with double opt-in is only asked for."""
         with services.database.write() as tx:
             lead = _find(tx, said.lead)
             declaration = _declaration(lead, said, key, services.clock.now())
             [answer] = change(tx, [declaration], services.rules(), services.clock.now())
-        match answer:
-            case ConsentRefused(reason=reason):
-                return _problem(409, "refused", reason)
-            case Changed() | Unchanged():
-                changed = isinstance(answer, Changed)
-                return ConsentOut(
-                    lead=lead,
-                    topic=said.topic,
-                    state=answer.state,
-                    changed=changed,
-                    mailed=answer.mailed,
-                    lacks=answer.lacks if isinstance(answer, Changed) else None,
-                )
+        if isinstance(answer, ConsentRefused):
+            return _problem(409, "refused", answer.reason)
+        return ConsentOut(
+            lead=lead,
+            topic=said.topic,
+            state=answer.state,
+            changed=isinstance(answer, Changed),
+            mailed=answer.mailed,
+            lacks=answer.lacks if isinstance(answer, Changed) else None,
+        )
 
-    @api.get("/v1/leads/{id}", response_model=LeadOut, responses=_PROBLEMS, dependencies=schemes)
-    def show(id: Ref, key: Key = Depends(needs("read"))) -> Any:
+    return routes
+
+
+def _leads(services: Services, needs: Needs) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.get("/v1/leads/{id}", response_model=LeadOut)
+    def show(id: Ref, key: Key = needs("read")) -> Any:
         """Attributes, stages, tags, scores, consents, events, enrollments and messages of a lead."""
         with services.database.read() as tx:
             return read_profile(tx, _find(tx, id))
 
-    @api.post("/v1/leads/{id}/move", response_model=Done, responses=_PROBLEMS, dependencies=schemes)
-    def move(id: Ref, to: MoveIn, key: Key = Depends(needs("leads"))) -> Any:
+    @routes.post("/v1/leads/{id}/move", response_model=Done)
+    def move(id: Ref, to: MoveIn, key: Key = needs("leads")) -> Any:
         """Move a lead to a stage, by the rules of its funnel."""
         with services.database.read() as tx:
             lead = _find(tx, id)
         refusal = services.move(lead, to.stage, to.reason, _actor(key))
         return Done() if refusal is None else _problem(409, "refused", refusal)
 
-    @api.post("/v1/leads/{id}/rectify", response_model=Rectified, responses=_PROBLEMS, dependencies=schemes)
-    def rectify(id: Ref, said: RectifyIn, key: Key = Depends(needs("leads"))) -> Any:
+    return routes
+
+
+def _rights(services: Services, needs: Needs) -> APIRouter:
+    routes = APIRouter()
+
+    @routes.post("/v1/leads/{id}/rectify", response_model=Rectified)
+    def rectify(id: Ref, said: RectifyIn, key: Key = needs("leads")) -> Any:
         """Correct what is known of a lead, the address too (GDPR 16). What they agreed to stays proven."""
         now = services.clock.now()
         try:
             with services.database.write() as tx:
                 lead = _find(tx, id)
-                return Rectified(
-                    changed=privacy.rectify(tx, lead, said.set, services.rules(), _actor(key), now, said.reason)
-                )
+                changed = privacy.rectify(tx, lead, said.set, services.rules(), _actor(key), now, said.reason)
         except UserError as error:
             return _problem(422, "invalid", error.message)
         except LostRace:
             return _problem(409, "conflict", "somebody else changed this lead at the same time; try again")
+        return Rectified(changed=changed)
 
-    @api.delete("/v1/leads/{id}", response_model=Done, responses=_PROBLEMS, dependencies=schemes)
-    def erase(id: Ref, key: Key = Depends(needs("erase"))) -> Any:
+    @routes.delete("/v1/leads/{id}", response_model=Done)
+    def erase(id: Ref, key: Key = needs("erase")) -> Any:
         """Erase a lead: only a keyed hash of the address stays, where they must not be written to."""
         with services.database.read() as tx:
             lead = _find(tx, id)
         services.erase(lead, _actor(key))
         return Done()
 
-    return api
+    return routes
 
 
 def _find(tx: Transaction, ref: str) -> LeadId:
