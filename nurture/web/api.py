@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Request
+from fastapi import Depends, FastAPI, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBasic, HTTPBearer
@@ -133,14 +133,20 @@ Ref = Annotated[str, Path(min_length=1, max_length=300, description="an external
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     code: {"model": Problem} for code in (400, 401, 403, 404, 409, 413, 422, 503)
 }
-
-
 Needs = Callable[[str], Any]  # scope → the key of a request that has it; Refused otherwise
 
 
 def create_api(services: Services, keys: Keys) -> FastAPI:
     """The REST part as an app of its own."""
-    api = FastAPI(title="nurture", version=services.version, docs_url=None, redoc_url=None, redirect_slashes=False)
+    api = FastAPI(
+        title="nurture",
+        version=services.version,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses=_PROBLEMS,
+        dependencies=[Depends(HTTPBasic(auto_error=False)), Depends(HTTPBearer(auto_error=False))],
+    )
     _add_problems(api)
     api.add_middleware(BodyLimit, most=LONGEST_BODY)
     described = api.openapi
@@ -152,16 +158,13 @@ def create_api(services: Services, keys: Keys) -> FastAPI:
 
         return Depends(check)
 
-    schemes = [Depends(HTTPBasic(auto_error=False)), Depends(HTTPBearer(auto_error=False))]
-    for routes in (_consents(services, needs), _leads(services, needs), _rights(services, needs)):
-        api.include_router(routes, responses=_PROBLEMS, dependencies=schemes)
+    for add in (_add_consents, _add_leads, _add_rights):
+        add(api, services, needs)
     return api
 
 
-def _consents(services: Services, needs: Needs) -> APIRouter:
-    routes = APIRouter()
-
-    @routes.post("/v1/consents", response_model=ConsentOut)
+def _add_consents(api: FastAPI, services: Services, needs: Needs) -> None:
+    @api.post("/v1/consents", response_model=ConsentOut)
     def declare(said: ConsentIn, key: Key = needs("consent")) -> Any:
         """Record that somebody agreed, refused or took it back. A topic with double opt-in is only asked for."""
         with services.database.write() as tx:
@@ -179,19 +182,15 @@ def _consents(services: Services, needs: Needs) -> APIRouter:
             lacks=answer.lacks if isinstance(answer, Changed) else None,
         )
 
-    return routes
 
-
-def _leads(services: Services, needs: Needs) -> APIRouter:
-    routes = APIRouter()
-
-    @routes.get("/v1/leads/{id}", response_model=LeadOut)
+def _add_leads(api: FastAPI, services: Services, needs: Needs) -> None:
+    @api.get("/v1/leads/{id}", response_model=LeadOut)
     def show(id: Ref, key: Key = needs("read")) -> Any:
         """Attributes, stages, tags, scores, consents, events, enrollments and messages of a lead."""
         with services.database.read() as tx:
             return read_profile(tx, _find(tx, id))
 
-    @routes.post("/v1/leads/{id}/move", response_model=Done)
+    @api.post("/v1/leads/{id}/move", response_model=Done)
     def move(id: Ref, to: MoveIn, key: Key = needs("leads")) -> Any:
         """Move a lead to a stage, by the rules of its funnel."""
         with services.database.read() as tx:
@@ -199,13 +198,9 @@ def _leads(services: Services, needs: Needs) -> APIRouter:
         refusal = services.move(lead, to.stage, to.reason, _actor(key))
         return Done() if refusal is None else _problem(409, "refused", refusal)
 
-    return routes
 
-
-def _rights(services: Services, needs: Needs) -> APIRouter:
-    routes = APIRouter()
-
-    @routes.post("/v1/leads/{id}/rectify", response_model=Rectified)
+def _add_rights(api: FastAPI, services: Services, needs: Needs) -> None:
+    @api.post("/v1/leads/{id}/rectify", response_model=Rectified)
     def rectify(id: Ref, said: RectifyIn, key: Key = needs("leads")) -> Any:
         """Correct what is known of a lead, the address too (GDPR 16). What they agreed to stays proven."""
         now = services.clock.now()
@@ -219,15 +214,13 @@ def _rights(services: Services, needs: Needs) -> APIRouter:
             return _problem(409, "conflict", "somebody else changed this lead at the same time; try again")
         return Rectified(changed=changed)
 
-    @routes.delete("/v1/leads/{id}", response_model=Done)
+    @api.delete("/v1/leads/{id}", response_model=Done)
     def erase(id: Ref, key: Key = needs("erase")) -> Any:
         """Erase a lead: only a keyed hash of the address stays, where they must not be written to."""
         with services.database.read() as tx:
             lead = _find(tx, id)
         services.erase(lead, _actor(key))
         return Done()
-
-    return routes
 
 
 def _find(tx: Transaction, ref: str) -> LeadId:
