@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +15,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nurture.cli.console import ProjectOption, print_json, project_root
+from nurture.clock import machine_now
 from nurture.errors import EXIT_USER, UserError
 
 if TYPE_CHECKING:
     from nurture.campaign.problems import Problem
     from nurture.folder import Folder
+
+_CLEAR = "\x1b[2J\x1b[3J\x1b[H"  # the screen, what was scrolled off it, and the cursor to its first place
+_NAMED = 3  # changed files named at the head of a pass
 
 
 class Format(StrEnum):
@@ -28,16 +36,35 @@ def check(
     paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="Files or folders; all if none.")] = None,
     output: Annotated[Format, typer.Option("--format", help="How problems are printed.")] = Format.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again whenever a file changes, until Ctrl-C.")] = False,
     project: ProjectOption = None,
 ) -> None:
     """All problems of campaigns, templates and config. Ends with 1 if one of them is an error."""
-    from nurture.clock import machine_now
+    given = paths or []
+    root = project_root(project, _start(given, project))
+    form = Format.JSON if as_json else output
+    if watch:
+        _watch(root, given, form)
+        return
+    found = _checked(root, given)
+    _print(found.problems, form, root)
+    if form is Format.TEXT:
+        typer.echo(found.summary)
+    if any(problem.severity == "error" for problem in found.problems):
+        raise typer.Exit(EXIT_USER)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    problems: list[Problem]
+    summary: str
+
+
+def _checked(root: Path, given: Sequence[Path]) -> _Checked:
     from nurture.engine.checking import check_project
     from nurture.folder import read_folder
     from nurture.settings import read_language
 
-    given = paths or []
-    root = project_root(project, _start(given, project))
     folder = read_folder(root, also=given)
     language = read_language(folder, os.environ)
     today = machine_now().date()
@@ -46,11 +73,50 @@ def check(
     if given:
         problems = _chosen(problems, given, root)
     problems.sort(key=lambda p: (p.mark, p.code))
-    _print(problems, Format.JSON if as_json else output, root)
-    if (Format.JSON if as_json else output) is Format.TEXT:
-        typer.echo(_summary(problems, folder, len(checked.tests)))
-    if any(problem.severity == "error" for problem in problems):
-        raise typer.Exit(EXIT_USER)
+    return _Checked(problems, _summary(problems, folder, len(checked.tests)))
+
+
+def _watch(root: Path, given: Sequence[Path], form: Format) -> None:
+    """One pass now and one after every change. All is read again each time: a whole project takes a fraction of a
+    second, and a change of config.yaml means something for every campaign."""
+    from nurture.cli.watching import changes
+
+    with suppress(KeyboardInterrupt):  # how one ends it, as `run` is ended
+        for changed in changes(root, given):
+            if form is Format.TEXT:
+                _begin_pass(changed)
+            _pass(root, given, form)
+
+
+def _pass(root: Path, given: Sequence[Path], form: Format) -> None:
+    """A file that cannot be read just now is told, and read again after the next change."""
+    try:
+        found = _checked(root, given)
+    except UserError as error:
+        _print_unread(error, form)
+        return
+    _print(found.problems, form, root, lines=True)
+    if form is Format.TEXT:
+        typer.echo(found.summary)
+
+
+def _begin_pass(changed: frozenset[str]) -> None:
+    """A clean screen on a terminal; elsewhere a line that tells the passes apart."""
+    what = ", ".join(sorted(changed)[:_NAMED]) + (", …" if len(changed) > _NAMED else "")
+    if sys.stdout.isatty():
+        typer.echo(_CLEAR, nl=False)
+    at = machine_now().astimezone()
+    typer.echo(f"{at:%H:%M:%S} {what} changed" if changed else f"{at:%H:%M:%S} watching; Ctrl-C ends it")
+
+
+def _print_unread(error: UserError, form: Format) -> None:
+    match form:
+        case Format.TEXT:
+            typer.echo(f"error: {error.message}" + (f"\n  {error.hint}" if error.hint else ""))
+        case Format.JSON:
+            typer.echo(json.dumps([{"severity": "error", "message": error.message, "hint": error.hint}]))
+        case Format.GITHUB:
+            typer.echo(f"::error::{_data(error.message)}")
 
 
 def _start(paths: Sequence[Path], project: Path | None) -> Path | None:
@@ -78,11 +144,14 @@ def _chosen(problems: Sequence[Problem], paths: Sequence[Path], root: Path) -> l
     return [p for p in problems if asked(p) or (p.mark.file == "config.yaml" and p.severity == "error")]
 
 
-def _print(problems: Sequence[Problem], output: Format, root: Path) -> None:
+def _print(problems: Sequence[Problem], output: Format, root: Path, *, lines: bool = False) -> None:
+    """`lines`: a JSON document stands on one line, so that the next one can be told from it."""
     match output:
         case Format.TEXT:
             for problem in problems:
                 typer.echo(str(problem))
+        case Format.JSON if lines:
+            typer.echo(json.dumps([_as_json(problem) for problem in problems], ensure_ascii=False))
         case Format.JSON:
             print_json([_as_json(problem) for problem in problems])
         case Format.GITHUB:
