@@ -59,12 +59,12 @@ def write_file(path: Path, content: str | bytes) -> None:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
 
 
-def open_in_browser(path: Path) -> None:
-    """Open a browser where there is a desktop to open it on."""
+def open_in_browser(what: Path | str) -> None:
+    """Open a browser on a file or an address, where there is a desktop to open it on."""
     import os
     import sys
     import webbrowser
 
     desktop = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if desktop:
-        webbrowser.open(path.resolve().as_uri())
+        webbrowser.open(what if isinstance(what, str) else what.resolve().as_uri())

@@ -38,11 +38,21 @@ def preview(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE.html", help="Write it there and open no browser.")
     ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="A page that follows the files, until Ctrl-C.")] = False,
+    port: Annotated[int, typer.Option("--port", help="Of that page; any free one if not given.", max=65535)] = 0,
     as_json: JsonOption = False,
     project: ProjectOption = None,
 ) -> None:
     """A mail as its readers see it, in the browser: wide and on a phone, and as plain text."""
     import tempfile
+
+    if watch:
+        from nurture.cli.live_preview import serve
+
+        if out is not None or as_json:
+            raise UserError("--watch shows a page that follows the files", hint="leave --out and --json out")
+        serve(project_root(project), lambda: _live_page(template, lead, locale, project), port)
+        return
 
     found = _print(template, lead, locale, project)
     path = out or Path(tempfile.mkdtemp(prefix="nurture-preview-")) / f"{template.replace('/', '-')}.html"
@@ -105,6 +115,25 @@ def _print(
         recipient=recipient,
         marked=marked,
     )
+
+
+def _live_page(template: str, lead: str | None, locale: str | None, project: Path | None) -> str:
+    """The page. Where the mail cannot be printed, raises what `check` says of the templates, with place and line."""
+    from nurture.campaign.problems import ProjectProblems, errors
+    from nurture.clock import machine_now
+    from nurture.engine.checking import check_project
+    from nurture.settings import read_language
+
+    try:
+        return _page(template, _print(template, lead, locale, project))
+    except UserError as error:
+        folder = open_folder(project)
+        language = read_language(folder, os.environ)
+        checked = check_project(language.project, folder.campaigns, folder.templates, today=machine_now().date())
+        wrong = [found for found in errors(checked.problems) if found.mark.file.startswith("templates/")]
+        if wrong:
+            raise ProjectProblems(wrong) from error
+        raise
 
 
 def _known(
