@@ -114,6 +114,7 @@ class App:
             contact=s.privacy.contact,
             notice_url=s.privacy.notice_url,
             recipients=tuple(told),
+            stored_in=s.privacy.stored_in,
             retention={kind: str(kept) for kind, kept in retention_of(s.privacy.retention).items()},
             purposes={topic.name: topic.basis for topic in s.project.topics.values()},
             measures=s.privacy.measures,

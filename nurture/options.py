@@ -130,6 +130,7 @@ class Privacy:
     controller: str = ""
     contact: str = ""
     notice_url: str = ""
+    stored_in: tuple[str, ...] = ()
     retention: dict[str, Duration] = field(default_factory=dict)
     recipients: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
@@ -316,6 +317,7 @@ _PRIVACY = Record(
         "controller": text_key("Who answers for the data, with address."),
         "contact": text_key("Where people ask about their data."),
         "notice_url": text_key("The privacy notice."),
+        "stored_in": Key(ListOf(Text("a country"), bare=True), "The countries the data is kept in: FR, or [FR, DE]."),
         "recipients": Key(ListOf(Text(), bare=True), "Who else gets data of leads, each with its role."),
         "measures": Key(ListOf(Text(), bare=True), "How the data is protected, for the record of processing."),
         "retention": Key(MapOf(Span(long=True), "'retention'", Choice(KEPT)), "How long each kind is kept."),

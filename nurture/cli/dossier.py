@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,19 +16,28 @@ def dossier(
     lead: LeadArgument,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Into this file, not the screen.")] = None,
     as_json: JsonOption = False,
+    as_dpv: Annotated[
+        bool,
+        typer.Option("--json-ld", help="For other programs: JSON-LD in the terms of the W3C's DPV."),
+    ] = False,
     project: ProjectOption = None,
 ) -> None:
     """The proof of one person's consent: a page to print, or JSON in the terms of ISO/IEC TS 27560."""
     import json
 
     from nurture.engine import dossier as proof
+    from nurture.engine import dpv
 
     at = open_project(project)
     with at.database.read() as tx:
         found = find(tx, lead)
-        said = proof.dossier(tx, found, at.settings.project, at.processing, at.keyring, at.clock.now())
+        if as_dpv:
+            said: dict[str, Any] | None = dpv.records(tx, found, at.settings.project, at.processing)
+        else:
+            said = proof.dossier(tx, found, at.settings.project, at.processing, at.keyring, at.clock.now())
     assert said is not None, "the lead was found in this transaction"
-    text = json.dumps(said, ensure_ascii=False, indent=2) + "\n" if as_json else proof.readable(said)
+    as_data = as_json or as_dpv
+    text = json.dumps(said, ensure_ascii=False, indent=2) + "\n" if as_data else proof.readable(said)
     if out is not None:
         write_private(out, text)
     else:

@@ -1,7 +1,8 @@
 """The proof of one person's consent, to be read by a person or kept by a program (trust C1, C5).
 
 The JSON uses the words of ISO/IEC TS 27560:2023 for a consent record: the principal, what the processing is for, who
-the parties are, and each event in order. What the ledger has beyond them stands beside each event.
+the parties are, and each event in order. What the ledger has beyond them stands beside each event. `engine.dpv` says
+the same in a vocabulary that other programs know.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from nurture.campaign.project import Project
 from nurture.engine.exporting import Processing
-from nurture.lead.consent import ALL_MARKETING
+from nurture.lead.consent import ALL_MARKETING, EXPLICIT
 from nurture.lead.keyring import Keyring
 from nurture.lead.lead import LeadId
 from nurture.store import ledger, ledger_check
@@ -35,7 +36,6 @@ _STATES: Mapping[str, str] = {
     "expired": "consent expired",
     "erased": "consent invalidated",
 }
-_EXPLICIT = ("double_opt_in", "page", "form", "form_from_mail", "preferences")  # the person pressed a button for it
 _CHECKPOINT = "consent ledger checkpoint"
 
 
@@ -132,9 +132,7 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
     known = {name: value for name, value in row.items() if value is not None and name not in ("id", "lead_id")}
     return {
         "event_time": row["occurred_at"],
-        "event_type": "explicit"
-        if row["method"] in ("double_opt_in", "page", "form", "preferences")
-        else row["method"],
+        "event_type": "explicit" if row["method"] in EXPLICIT else row["method"],
         "event_state": _STATES.get(row["event"], row["event"]),
         "entity_id": row["actor"],
         "purpose_id": row["topic"] or ALL_MARKETING,

@@ -31,6 +31,7 @@ class Processing:
     contact: str = ""
     notice_url: str = ""
     recipients: tuple[str, ...] = ()
+    stored_in: tuple[str, ...] = ()  # countries, ISO 3166-1 alpha-2
     retention: Mapping[str, str] = field(default_factory=dict)
     measures: tuple[str, ...] = ()
     purposes: Mapping[str, str] = field(default_factory=dict)  # topic → its legal basis

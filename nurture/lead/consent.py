@@ -22,6 +22,7 @@ Action = Literal["request", "grant", "confirm", "renew", "withdraw", "object", "
 By = Literal["person", "api", "import", "campaign", "operator", "engine"]
 Basis = Literal["consent", "soft_opt_in", "legitimate_interest", "service"]
 
+EXPLICIT = ("double_opt_in", "page", "form", "form_from_mail", "preferences")  # methods: a button pressed for just this
 LEFT: tuple[State, ...] = ("withdrawn", "objected")
 ALL_MARKETING = "*"  # in place of a topic: everything that is marketing
 TRACKING = ("tracking_opens", "tracking_clicks")  # purposes of their own, never part of "all marketing" (trust C20)

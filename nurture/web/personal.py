@@ -15,7 +15,7 @@ import anyio
 import msgspec
 from starlette.requests import Request
 
-from nurture.engine import privacy
+from nurture.engine import dpv, privacy
 from nurture.engine.confirming import asked_with
 from nurture.engine.consent import Answer, change
 from nurture.engine.exporting import export
@@ -102,6 +102,15 @@ class Personal:
 
         answers = self._change(lead, act)
         return bool(answers) and all(getattr(answer, "state", None) == "granted" for answer in answers)
+
+    def receipt(self, lead: LeadId) -> dict[str, Any] | None:
+        """What the lead of a link has agreed to, as a receipt to keep; None where there is nothing (trust C5)."""
+        services = self._services
+        with services.database.read() as tx:
+            present = present_lead(tx, lead)
+            if present is None:
+                return None
+            return dpv.receipt(tx, present, services.project, services.processing, services.clock.now())
 
     def choose(
         self,

@@ -112,14 +112,27 @@ class PublicRoutes:
                 "form": self._form(token),
             }
             return await self._show(request, lead, "confirm", "confirm", **context)
-        if not self._is_own(token, dict(await read_fields(request) or [])) and _is_foreign(request, self._services):
+        fields = dict(await read_fields(request) or [])
+        if not self._is_own(token, fields) and _is_foreign(request, self._services):
             return await self._show(request, lead, "refused", status=403)
+        if fields.get("do") == "receipt":
+            return await self._receipt(request, lead)
         visit = self._personal.visit(request, "/c")
         wording = {word["name"]: word["wording"] for word in words}
         granted = await self._personal.run(
             lambda: self._personal.confirm(lead, topic, asked, visit, wording, locale or project.locale)
         )
-        return await self._show(request, lead, "confirmed" if granted else "too_late")
+        if not granted:
+            return await self._show(request, lead, "too_late")
+        return await self._show(request, lead, "confirmed", "confirmed", form=self._form(token))
+
+    async def _receipt(self, request: Request, lead: int) -> Response:
+        """A copy of what was agreed to, for the person to keep (trust C5). Nothing changes by it."""
+        receipt = await self._personal.run(lambda: self._personal.receipt(lead))
+        if receipt is None:
+            return await self._show(request, lead, "too_late")
+        headers = {**self._pages.headers, "Content-Disposition": 'attachment; filename="consent-receipt.jsonld"'}
+        return Response(msgspec.json.format(msgspec.json.encode(receipt)), 200, headers, "application/ld+json")
 
     # --- preferences ---
 
