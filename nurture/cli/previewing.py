@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +23,12 @@ from nurture.cli.enrolling import LEAD_HINT, NOBODY
 from nurture.errors import NotFound, UserError
 
 if TYPE_CHECKING:
-    from nurture.delivery.specimen import Specimen
+    from datetime import datetime
+
+    from nurture.campaign.project import Project
+    from nurture.delivery.specimen import Specimen, Use
+    from nurture.mail.findings import Finding
+    from nurture.mail.template import Template
     from nurture.store.facts import KnownLead
 
 TemplateArgument = Annotated[str, typer.Argument(metavar="TEMPLATE", help="Its name, such as cart/reminder.")]
@@ -54,31 +61,55 @@ def preview(
         serve(project_root(project), lambda: _live_page(template, lead, locale, project), port)
         return
 
-    found = _print(template, lead, locale, project)
+    found = _prints(template, lead, locale, project)
     path = out or Path(tempfile.mkdtemp(prefix="nurture-preview-")) / f"{template.replace('/', '-')}.html"
     write_file(path, _page(template, found))
     if as_json:
-        print_json({"file": str(path), "subject": found.subject, "html": found.html, "text": found.text})
+        print_json({"file": str(path), **_json(found)})
         return
-    typer.echo(f"{found.subject}\n{path}")
+    typer.echo(f"{found[0].subject}\n{path}")
+    for mail, told in zip(found, _findings(found), strict=True):
+        for one in told:
+            typer.echo(f"{mail.letter.locale or template}: {one.level} {one.check}: {one.text}")
     if out is None:
         open_in_browser(path)
 
 
-def _print(
-    template: str,
-    lead: str | None,
-    locale: str | None,
-    project: Path | None,
-    *,
-    recipient: str | None = None,
-    marked: bool = False,
-) -> Specimen:
-    """Raises NotFound for a template or lead that is not there, UserError for one that cannot be printed."""
+@dataclass(frozen=True)
+class _Order:
+    """A template, and for whom it is printed."""
+
+    project: Project
+    template: Template
+    use: Use
+    who: KnownLead
+    entry: dict[str, Any] | None
+    account: dict[str, Any]
+    now: datetime
+
+    def specimen(self, locale: str | None, *, recipient: str | None = None, marked: bool = False) -> Specimen:
+        """Raises UserError for a mail that cannot be printed."""
+        from nurture.delivery.specimen import in_locale, specimen
+
+        return specimen(
+            self.project,
+            self.template,
+            self.use,
+            self.who if locale is None else in_locale(self.who, locale),
+            self.entry,
+            self.now,
+            account=self.account,
+            recipient=recipient,
+            marked=marked,
+        )
+
+
+def _order(template: str, lead: str | None, project: Path | None) -> _Order:
+    """Raises NotFound for a template or lead that is not there."""
     from nurture.campaign.problems import ProjectProblems, did_you_mean, errors
     from nurture.campaign.read import read_campaigns
     from nurture.clock import WallClock
-    from nurture.delivery.specimen import in_locale, made_up_lead, specimen, use_of
+    from nurture.delivery.specimen import made_up_lead, use_of
     from nurture.mail.builtin import with_builtin
     from nurture.mail.template import template as template_of
     from nurture.mail.template import template_names
@@ -99,22 +130,20 @@ def _print(
     now = WallClock().now()
     entry: dict[str, Any] | None = None
     account: dict[str, Any] = {}
-    who = made_up_lead(language.project, locale, now)
+    who = made_up_lead(language.project, None, now)
     if lead is not None:
         who, entry, account = _known(lead, use.plan.campaign if use.plan else None, project)
-        if locale is not None:
-            who = in_locale(who, locale)
-    return specimen(
-        language.project,
-        template_of(template, texts),
-        use,
-        who,
-        entry,
-        now,
-        account=account,
-        recipient=recipient,
-        marked=marked,
-    )
+    return _Order(language.project, template_of(template, texts), use, who, entry, account, now)
+
+
+def _prints(template: str, lead: str | None, locale: str | None, project: Path | None) -> list[Specimen]:
+    """The mail in this locale, else in every one there is, the lead's own first."""
+    order = _order(template, lead, project)
+    if locale is not None:
+        return [order.specimen(locale)]
+    own = order.specimen(None)
+    others = [name for name in order.template.variants() if name not in ("", own.letter.locale)]
+    return [own, *(order.specimen(name) for name in others)]
 
 
 def _live_page(template: str, lead: str | None, locale: str | None, project: Path | None) -> str:
@@ -125,7 +154,7 @@ def _live_page(template: str, lead: str | None, locale: str | None, project: Pat
     from nurture.settings import read_language
 
     try:
-        return _page(template, _print(template, lead, locale, project))
+        return _page(template, _prints(template, lead, locale, project))
     except UserError as error:
         folder = open_folder(project)
         language = read_language(folder, os.environ)
@@ -155,15 +184,44 @@ def _known(
     return known, entry, account
 
 
-def _page(template: str, mail: Specimen) -> str:
-    """One file that needs nothing else; the mail stands in frames that run no script."""
-    from importlib.resources import files
+def _findings(mails: Sequence[Specimen]) -> list[list[Finding]]:
+    """What is wrong with each."""
+    from nurture.mail.findings import findings
+    from nurture.mail.translated import untranslated
 
-    from jinja2 import Environment, StrictUndefined
+    copied = untranslated({mail.letter.locale: mail.letter for mail in mails})
+    return [findings(mail.letter) + copied[mail.letter.locale] for mail in mails]
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    page = files("nurture.cli").joinpath("preview.html").read_text(encoding="utf-8")
-    return environment.from_string(page).render(template=template, mail=mail)
+
+def _json(mails: Sequence[Specimen]) -> dict[str, Any]:
+    """The first mail, and what is wrong with each."""
+    import msgspec
+
+    first = mails[0]
+    told = {mail.letter.locale: found for mail, found in zip(mails, _findings(mails), strict=True)}
+    return {
+        "subject": first.subject,
+        "html": first.html,
+        "text": first.text,
+        "headers": [list(pair) for pair in first.headers],
+        "findings": msgspec.to_builtins(told),
+    }
+
+
+def _page(template: str, mails: Sequence[Specimen]) -> str:
+    """One file that needs nothing else; the mails stand in frames that run no script."""
+    from nurture.cli.pages import page
+    from nurture.cli.palette import PALETTE
+    from nurture.mail.scheme import SCHEMES, in_scheme
+
+    return page(
+        "preview.html",
+        template=template,
+        mails=mails,
+        told=_findings(mails),
+        palette=PALETTE,
+        schemes=lambda html: [(scheme, in_scheme(html, scheme)) for scheme in SCHEMES],
+    )
 
 
 # --- send-test
@@ -185,7 +243,7 @@ def send_test(
     checked = check_address(to)
     if isinstance(checked, AddressRefused):
         raise UserError(f"this address cannot be written to: {checked.reason}")
-    mail = _print(template, lead, locale, project, recipient=checked, marked=True)
+    mail = _order(template, lead, project).specimen(locale, recipient=checked, marked=True)
     app = open_app(project_root(project))
     if app.allowed is not None and not app.allowed(checked):
         app.database.close()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from importlib.resources import files
 
-from jinja2 import Environment, StrictUndefined
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from nurture.cli.pages import page
 from nurture.engine.cells import plain_cell
 from nurture.funnel.metrics import FunnelReport, SourceFigures, StageFigures
 
@@ -147,9 +146,8 @@ def to_csv(report: FunnelReport) -> str:
 
 def to_html(report: FunnelReport, title: str, made: str) -> str:
     """One page without script or anything fetched; reads in the dark, on a phone and on paper. `made` says when."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined)
-    page = files("nurture.cli").joinpath("funnel.html").read_text(encoding="utf-8")
-    return environment.from_string(page).render(
+    return page(
+        "funnel.html",
         title=title,
         made=made,
         report=report,

@@ -23,14 +23,16 @@ from nurture.journey.enrollment import Enrollment
 from nurture.journey.facts import LeadFacts
 from nurture.journey.timing import zone_name
 from nurture.lead.keyring import Keyring
+from nurture.mail.letter import Letter
 from nurture.mail.links import Links
-from nurture.mail.template import Template, template_hash
+from nurture.mail.template import Template, choose, template_hash
 from nurture.store.conditions import Asker
 from nurture.store.facts import KnownLead
 from nurture.store.letters import Letters, Request
 from nurture.store.outbox import CONFIRM, MAIL, NOTICE, Claimed
 from nurture.store.versions import Deployed
 
+_BASE = "https://links.invalid"
 _SIGNED_WITH = ["a specimen's links open nothing"]
 _ID = 1  # of the lead, the enrollment and the message where they are made up
 _NAMES = {"email": "camille@example.com", "first_name": "Camille", "last_name": "Martin", "name": "Camille Martin"}
@@ -58,6 +60,8 @@ class Specimen:
     to: str
     html: str
     text: str
+    headers: tuple[tuple[str, str], ...]
+    letter: Letter
     printed: Printed
 
 
@@ -128,7 +132,7 @@ def specimen(
     [test] before its subject. Raises UserError where it cannot be printed."""
     digest = template_hash(template.files)
     live = _live(project, use.plan, template.name, digest)
-    press = Press(live, Links("https://links.invalid", _SIGNED_WITH))
+    press = Press(live, Links(_BASE, _SIGNED_WITH))
     press.add(template.name, digest, template.files)
     message = _message(template.name, digest, use, lead, recipient, now)
     given = dict(entry if entry is not None else sample_entry(project, use, now))
@@ -143,7 +147,20 @@ def specimen(
         raise UserError(printed.reason)
     if marked:
         printed = _marked(printed)
-    return _shown(printed)
+    variant = choose(lead.facts.locale or project.locale, template.variants(), project.locale)
+    duties = Letter(
+        subject="",
+        html="",
+        text="",
+        locale=variant.locale if variant else "",
+        marketing=message.kind == MAIL and not message.service,
+        postal_address=project.sender.postal_address,
+        base=_BASE,
+        home=project.sender.email.rpartition("@")[2].lower(),
+        given=_addresses([lead.facts, given, account]),
+        notice=message.kind == NOTICE,
+    )
+    return _shown(printed, duties)
 
 
 def _message(name: str, digest: str, use: Use, lead: KnownLead, recipient: str | None, now: datetime) -> Claimed:
@@ -257,9 +274,25 @@ def _marked(printed: Printed) -> Printed:
     return replace(printed, mail=replace(printed.mail, data=head + found + b"[test] " + rest))
 
 
-def _shown(printed: Printed) -> Specimen:
+def _shown(printed: Printed, duties: Letter) -> Specimen:
     message = email.message_from_bytes(printed.mail.data, policy=email.policy.default)
     parts = {kind: message.get_body((kind,)) for kind in ("html", "plain")}
-    texts = {kind: str(part.get_content()) if part is not None else "" for kind, part in parts.items()}
+    html, text = (str(part.get_content()) if part is not None else "" for part in parts.values())
     subject, sender = str(message["Subject"] or ""), str(message["From"] or "")
-    return Specimen(subject, sender, printed.mail.recipient, texts["html"], texts["plain"], printed)
+    letter = msgspec.structs.replace(duties, subject=subject, html=html, text=text)
+    headers = tuple((name, str(value)) for name, value in message.items())
+    return Specimen(subject, sender, printed.mail.recipient, html, text, headers, letter, printed)
+
+
+def _addresses(data: Any) -> frozenset[str]:
+    """Every web address in a lead's data, however deep."""
+    found, todo = set[str](), [msgspec.to_builtins(data, enc_hook=str)]
+    while todo:
+        match todo.pop():
+            case dict() as inner:
+                todo += inner.values()
+            case list() as inner:
+                todo += inner
+            case str(text) if text.startswith(("http://", "https://")):
+                found.add(text)
+    return frozenset(found)

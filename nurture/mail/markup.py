@@ -27,6 +27,10 @@ _INSIDE = re.compile(r"\{[{%]-?\+?\s*(.*?)\s*[-+]?[%}]\}", re.DOTALL)
 
 # Elements whose content is text and not markup.
 RAW_ELEMENTS = frozenset({"style", "script", "title", "textarea", "mj-style", "mj-title", "mj-preview"})
+# Elements without content, so without an end tag.
+VOID_ELEMENTS = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+)
 
 
 class Piece(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 
-from nurture.mail.markup import Piece, Tag, read, split
+from nurture.mail.markup import VOID_ELEMENTS, Piece, Tag, read, split
 
 _PARAGRAPHS_NAMES = "p h1 h2 h3 h4 h5 h6 ul ol table blockquote hr pre dl section article header footer"
 _PARAGRAPHS = frozenset(_PARAGRAPHS_NAMES.split())
@@ -18,9 +18,6 @@ _LINES = frozenset({"div", "tr", "li", "br", "center", "address", "dt", "dd", "m
 _LINE, _PARAGRAPH = "\x0b", "\x0c"
 _CELLS = frozenset({"td", "th"})
 _UNSEEN = frozenset({"head", "style", "script", "title", "textarea", "noscript", "template", "object"})
-_VOID = frozenset(
-    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-)
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all|visibility\s*:\s*hidden", re.IGNORECASE)
 _BLANK = re.compile(r"[ \t\r\n\f]+")
 _DELIMITER = re.compile(r"\{[{%#]")
@@ -86,10 +83,10 @@ class _Teller:
 
     def _tag(self, tag: Tag) -> None:
         if self._unseen:
-            if tag.name == self._unseen[0] and tag.name not in _VOID:
+            if tag.name == self._unseen[0] and tag.name not in VOID_ELEMENTS:
                 self._unseen.append(tag.name) if not tag.closing else self._unseen.pop()
             return
-        if not tag.closing and tag.name not in _VOID and (tag.name in _UNSEEN or _is_hidden(tag)):
+        if not tag.closing and tag.name not in VOID_ELEMENTS and (tag.name in _UNSEEN or _is_hidden(tag)):
             self._unseen.append(tag.name)
         elif tag.name == "a":
             self._anchor(tag)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from nurture.cli import app, run
-from tests.e2e.commands import Shop
+from tests.e2e.commands import MAIL, Shop
 
 
 def test_a_preview_is_one_file_with_the_mail_in_it(shop: Shop, tmp_path: Path) -> None:
@@ -28,6 +29,34 @@ def test_links_of_a_preview_open_nothing(shop: Shop, tmp_path: Path) -> None:
     found = shop.json("preview", "hello", "--out", tmp_path / "p.html")
     assert "https://links.invalid/u/" in found["html"]
     assert "127.0.0.1" not in found["html"]
+
+
+def test_a_preview_has_every_language_beside_each_other(shop: Shop, tmp_path: Path) -> None:
+    shop.write("templates/hello.fr.html", MAIL.replace("Hello", "Bonjour"))
+    shop.run("preview", "hello", "--out", tmp_path / "p.html")
+    page = (tmp_path / "p.html").read_text("utf-8")
+    assert re.findall(r'<label for="locale-\d">(\w+)</label>', page) == ["any", "fr"]
+    assert re.findall(r"<h1>(.*)</h1>", page) == ["Hello Camille", "Bonjour Camille"]
+
+
+def test_a_preview_in_one_language_has_that_one_alone(shop: Shop, tmp_path: Path) -> None:
+    shop.write("templates/hello.fr.html", MAIL.replace("Hello", "Bonjour"))
+    shop.run("preview", "hello", "--locale", "fr", "--out", tmp_path / "p.html")
+    assert re.findall(r"<h1>(.*)</h1>", (tmp_path / "p.html").read_text("utf-8")) == ["Bonjour Camille"]
+
+
+def test_a_preview_shows_the_mail_in_light_and_dark_wide_and_on_a_phone(shop: Shop, tmp_path: Path) -> None:
+    shop.run("preview", "hello", "--out", tmp_path / "p.html")
+    frames = re.findall(r'<iframe sandbox title="The mail, (.*?)"', (tmp_path / "p.html").read_text("utf-8"))
+    assert frames == ["wide, light", "on a phone, light", "wide, dark", "on a phone, dark"]
+
+
+def test_a_preview_names_the_headers_and_what_is_wrong(shop: Shop, tmp_path: Path) -> None:
+    shop.write("templates/hello.html", MAIL.replace("<p>Hello</p>", '<p style="color:#ccc">Hello</p>'))
+    found = shop.json("preview", "hello", "--out", tmp_path / "p.html")
+    assert "List-Unsubscribe" in dict(found["headers"])
+    assert [finding["check"] for finding in found["findings"][""]] == ["contrast", "preheader"]
+    assert "is hard to read" in (tmp_path / "p.html").read_text("utf-8")
 
 
 def test_a_template_nobody_knows_is_met_with_a_guess(shop: Shop) -> None:
