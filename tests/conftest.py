@@ -18,6 +18,7 @@ __all__ = ["_logs_tell_of_nobody"]
 SERVICES = {
     "postgres": "PostgreSQL (no server answers at NURTURE_TEST_POSTGRES)",
     "chromium": "Chromium (.ci/install-peers installs it)",
+    "tools": "systemd-analyze and OpenSSL (.ci/install-peers installs them)",
     "peers": "Debian's mail servers (.ci/install-peers installs them, and their tests run as root)",
 }
 IN_CI = os.environ.get("CI") == "true"

@@ -82,6 +82,7 @@ def test_r16_the_sign_of_life_comes_twice_in_what_is_allowed(given: dict[str, st
     assert beats_every(given, 7) == seconds
 
 
+@pytest.mark.tools
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 @pytest.mark.parametrize("unit", sorted(path.name for path in UNITS.glob("*.service")))
 def test_x22_the_sample_units_expose_little(unit: str) -> None:
