@@ -55,10 +55,7 @@ def check_address(text: str, *, test: bool = True) -> str | AddressRefused:
         valid = validate_email(text, check_deliverability=False, strict=True)
     except EmailNotValidError as error:
         return AddressRefused(_without_address(str(error), text))
-    address = f"{valid.ascii_local_part or valid.local_part}@{valid.ascii_domain}"
-    if len(address.encode("utf-8")) > LONGEST:
-        return AddressRefused(f"the address is longer than {LONGEST} characters")
-    return address
+    return f"{valid.ascii_local_part or valid.local_part}@{valid.ascii_domain}"
 
 
 def canonical_address(text: str) -> str:
@@ -72,7 +69,7 @@ def canonical_address(text: str) -> str:
     if not at or domain.isascii():
         return text
     try:
-        return f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}"
+        return f"{local}@{idna.encode(domain, uts46=True).decode()}"
     except idna.IDNAError:
         return text
 
@@ -86,13 +83,14 @@ def is_among(address: str, names: Collection[str]) -> bool:
 def _reserved(local: str, domain: str) -> str | AddressRefused:
     if not _LOCAL.fullmatch(local) or len(local) > 64:
         return AddressRefused("the part before the @ is not valid")
+    if len(local) + 1 + len(domain) > LONGEST:
+        return AddressRefused(f"the address is longer than {LONGEST} characters")
     return f"{local}@{domain.lower()}"
 
 
 def _without_address(message: str, text: str) -> str:
     """email-validator may quote the address; reasons are logged, addresses are not."""
     local, _, domain = text.rpartition("@")
-    for part in sorted({text, domain, local} - {""}, key=len, reverse=True):
-        if len(part) > 2:
-            message = message.replace(part, "…")
+    if any(len(part) > 2 and part in message for part in (text, local, domain)):
+        return "the address is not valid"
     return message[:1].lower() + message[1:].rstrip(".")

@@ -140,4 +140,4 @@ def stricter(one: str, other: str) -> str:
 def wording_digest(wording: str) -> str:
     """SHA-256 of the exact text; its first 12 digits are the version where none is given, so that a changed text is a
     new version by itself (trust C2)."""
-    return hashlib.sha256(wording.encode("utf-8")).hexdigest()
+    return hashlib.sha256(wording.encode()).hexdigest()

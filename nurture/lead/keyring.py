@@ -22,18 +22,17 @@ class Keyring:
     def __init__(self, secrets: Sequence[str]) -> None:
         if not secrets or not all(secrets):
             raise UserError("no secret to sign with", hint="set `secrets` in config.yaml")
-        self._secrets = [secret.encode("utf-8") for secret in secrets]
+        self._secrets = [secret.encode() for secret in secrets]
         self._pepper = _derived(self._secrets[-1], "address")
         self._private = _derived(self._secrets[-1], "ledger personal data")
 
     def address_hash(self, address: str) -> str:
         """HMAC-SHA256 of the canonical address, 64 hex digits; a plain hash of an address can be guessed (C23)."""
-        return hmac.new(self._pepper, canonical_address(address).encode("utf-8"), hashlib.sha256).hexdigest()
+        return _hmac(self._pepper, canonical_address(address)).hexdigest()
 
     def commitment(self, subject: str, text: str) -> str:
         """What stands for a personal value in a ledger hash, so that erasing the value breaks no chain (trust C4)."""
-        message = f"{subject}\x1f{text}".encode()
-        return "hmac-sha256:" + hmac.new(self._private, message, hashlib.sha256).hexdigest()
+        return "hmac-sha256:" + _hmac(self._private, f"{subject}\x1f{text}").hexdigest()
 
     def webhook_secret(self, name: str) -> bytes:
         """What calls of this webhook are signed with; its receiver knows it, and nothing else can be told from it."""
@@ -42,23 +41,25 @@ class Keyring:
     def webhook_pseudonym(self, name: str, address: str) -> str:
         """The address as this webhook's receiver may know it again: HMAC-SHA256 of the canonical address under the
         webhook's secret, 64 hex digits. Nobody else can try addresses against it."""
-        return hmac.new(
-            self.webhook_secret(name), canonical_address(address).encode("utf-8"), hashlib.sha256
-        ).hexdigest()
+        return _hmac(self.webhook_secret(name), canonical_address(address)).hexdigest()
 
     def mac(self, use: str, text: str) -> str:
         """A MAC over `text` for this use only, by the first secret; 64 hex digits."""
         return _mac(self._secrets[0], use, text)
 
-    def verify(self, use: str, text: str, mac: str, *, length: int = 64) -> bool:
+    def verify(self, use: str, text: str, mac: str, *, length: int | None = None) -> bool:
         """Whether any secret of the list made `mac`, or the first `length` digits of it; constant time."""
-        given = mac.encode("utf-8")
-        return any(hmac.compare_digest(_mac(s, use, text)[:length].encode("ascii"), given) for s in self._secrets)
+        given = mac.encode()
+        return any(hmac.compare_digest(_mac(s, use, text)[:length].encode(), given) for s in self._secrets)
+
+
+def _hmac(key: bytes, text: str) -> hmac.HMAC:
+    return hmac.new(key, text.encode(), hashlib.sha256)
 
 
 def _derived(secret: bytes, use: str) -> bytes:
-    return hmac.new(secret, b"nurture/key/" + use.encode("utf-8"), hashlib.sha256).digest()
+    return _hmac(secret, f"nurture/key/{use}").digest()
 
 
 def _mac(secret: bytes, use: str, text: str) -> str:
-    return hmac.new(_derived(secret, use), text.encode("utf-8"), hashlib.sha256).hexdigest()
+    return _hmac(_derived(secret, use), text).hexdigest()

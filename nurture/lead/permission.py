@@ -67,7 +67,7 @@ def lasts(reason: str) -> bool:
 
 def shut_for_good(scopes: Mapping[str, str]) -> bool:
     """Whether these suppressions (scope → reason) let nobody even be asked whether they agree (trust X18)."""
-    return ALL in scopes or lasts(scopes.get(MARKETING, ""))
+    return ALL in scopes or (MARKETING in scopes and lasts(scopes[MARKETING]))
 
 
 def judge_confirmation(has_address: bool, restricted: bool, scopes: Mapping[str, str], asked_for: bool) -> str:
@@ -104,6 +104,8 @@ def judge_topic(topic: str, basis: str, standing: Standing, now: datetime) -> st
 
 def _claimed(standing: Standing) -> bool:
     """Legitimate interest carries no e-mail where the law asks for consent, nor where we do not know the law (C11)."""
-    land = (standing.country or "").strip().upper()
+    if standing.country is None:
+        return False
+    land = standing.country.strip().upper()
     claimed = not standing.countries or land in standing.countries
     return len(land) == 2 and land not in _CONSENT_LANDS and claimed

@@ -59,7 +59,9 @@ def _add(tx: Transaction, rows: Sequence[tuple[str, str, str, datetime]]) -> Non
     )
     for statement, kept in ((stronger, True), (insert.on_conflict_do_nothing(), False)):
         values = [
-            dict(zip(("address_hash", "scope", "reason", "at"), r, strict=True)) for r in rows if lasts(r[2]) is kept
+            {"address_hash": address_hash, "scope": scope, "reason": reason, "at": at}
+            for address_hash, scope, reason, at in rows
+            if lasts(reason) is kept
         ]
         if values:
             tx.execute(statement, values)

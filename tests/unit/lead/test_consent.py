@@ -32,7 +32,9 @@ OTHERS: tuple[By, ...] = ("api", "import", "campaign", "operator", "engine")
         ("expired", "grant", Next("granted", "renewed")),
         ("withdrawn", "withdraw", Same("withdrawn")),
         ("withdrawn", "request", Next("requested", "requested")),
+        ("withdrawn", "grant", Next("granted", "granted")),
         ("withdrawn", "object", Next("objected", "objection")),
+        ("objected", "grant", Next("granted", "granted")),
         ("objected", "withdraw", Same("objected")),
         ("objected", "object", Same("objected")),
     ],
@@ -64,6 +66,21 @@ def test_c13_an_import_never_confirms_for_somebody(state: State) -> None:
 @pytest.mark.parametrize("state", STATES)
 def test_no_campaign_grants(state: State) -> None:
     assert not isinstance(judge(state, "grant", "campaign"), Next)
+
+
+@pytest.mark.parametrize(
+    ("state", "action", "by", "reason"),
+    [
+        ("none", "confirm", "person", "nothing was waiting to be confirmed"),
+        ("withdrawn", "renew", "person", "they left after this mail was sent; a form asks anew"),
+        ("objected", "request", "campaign", "they left; only the person can ask again"),
+        ("objected", "grant", "api", "they left; only the person can agree again"),
+        ("none", "grant", "campaign", "a campaign cannot grant consent, only ask for it"),
+        ("requested", "grant", "import", "the person has not confirmed yet; an import cannot do it for them"),
+    ],
+)
+def test_a_refusal_says_who_may_do_what_instead(state: State, action: Action, by: By, reason: str) -> None:
+    assert judge(state, action, by) == ConsentRefused(reason)
 
 
 @pytest.mark.parametrize("state", STATES)

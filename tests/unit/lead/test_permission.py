@@ -67,6 +67,11 @@ def test_c14_a_consent_ends_at_its_instant() -> None:
     assert judge_topic("offers", "consent", standing(expires_at=NOW + timedelta(seconds=1)), NOW) == OK
 
 
+def test_c17_a_rest_ends_at_its_instant() -> None:
+    assert judge_topic("offers", "consent", standing(paused_until=NOW), NOW) == OK
+    assert judge_topic("offers", "consent", standing(paused_until=NOW + timedelta(seconds=1)), NOW) == SUPPRESSED
+
+
 def test_what_is_owed_may_be_refused() -> None:
     assert judge_topic("orders", "service", standing(state="none"), NOW) == OK
     assert judge_topic("orders", "service", standing(state="withdrawn"), NOW) == NO_CONSENT
