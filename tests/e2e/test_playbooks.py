@@ -80,11 +80,53 @@ def test_a_playbook_takes_its_samples_and_works(project: Path, capsys: pytest.Ca
         nurture("import", "leads", str(people), "--mapping", str(project / "mappings" / "leads.yaml"))
         first = people.read_text("utf-8").splitlines()[1].split(",")[0]
         assert json.loads(nurture("leads", "show", first, "--json"))["stages"]
-    if (project / "data" / "deals.csv").is_file():
-        table, mapping = project / "data" / "deals.csv", project / "mappings" / "deals.yaml"
-        nurture("import", "deals", str(table), "--mapping", str(mapping))
+    for kind, name in (("leads", "permissions"), ("deals", "deals"), ("events", "events")):
+        table, mapping = project / "data" / f"{name}.csv", project / "mappings" / f"{name}.yaml"
+        if table.is_file():
+            nurture("import", kind, str(table), "--mapping", str(mapping))
     assert not list(project.rglob("*.rejects.csv"))
     nurture("worker", "--once")
+
+
+def test_the_shop_plays_its_sample_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "shop"
+    assert run(["init", str(folder), "--playbook", "ecommerce"]) == 0
+    capsys.readouterr()
+    files = ["--events", str(folder / "data/events.csv"), "--leads", str(folder / "data/permissions.csv")]
+    for name in ("events", "permissions"):
+        files += ["--mapping", str(folder / "mappings" / f"{name}.yaml")]
+    words = ["simulate", "cart-recovery", "--from", "2026-07-01", *files, "--json"]
+    assert run(["--project", str(folder), *words]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["sent"]) == {"cart/reminder", "cart/second-look", "cart/free-delivery", "cart/last-word"}
+    assert told["ended"].keys() == {"goal", "finished", "exit(cart_emptied)"}
+
+
+def _mails_by_language() -> dict[str, set[str]]:
+    """Of the playbooks in several languages, each mail with those it is written in."""
+    found: dict[str, set[str]] = {}
+    for name in NAMES:
+        for path in playbooks.files_of(name):
+            if mail := re.fullmatch(r"templates/(.+)\.(en|fr|ro)\.html", path):
+                found.setdefault(f"{name}: {mail[1]}", set()).add(mail[2])
+    return found
+
+
+def test_a_mail_in_one_language_is_there_in_all_three() -> None:
+    assert {mail: locales for mail, locales in _mails_by_language().items() if locales != {"en", "fr", "ro"}} == {}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_french_signs_of_a_playbook_do_not_stand_alone_on_a_line(name: str) -> None:
+    for path, content in playbooks.files_of(name).items():
+        if re.search(r"[.-]fr\.(html|txt)$|/fr\.html$", path):
+            prose = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|<[^>]*>", "", content.decode(), flags=re.DOTALL)
+            assert not re.search(r" [;:?!»]|« ", prose), path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_romanian_of_a_playbook_has_its_comma_below(name: str) -> None:
+    assert not [path for path, content in playbooks.files_of(name).items() if set("şţŞŢ") & set(content.decode())]
 
 
 def test_the_page_about_playbooks_has_each_of_them() -> None:
