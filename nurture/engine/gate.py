@@ -17,6 +17,7 @@ import msgspec
 
 from nurture.campaign.window import Window
 from nurture.engine.barred import Held, barred
+from nurture.engine.confirming import mark_of
 from nurture.engine.limits import keep_back
 from nurture.engine.turn import Turn
 from nurture.journey.reads import ends
@@ -32,6 +33,7 @@ from nurture.store.outbox import CONFIRM, MAIL, RIGHT, Claimed, Launch
 from nurture.store.permissions import permit
 
 TEST_MODE = "test mode"  # as the release gate calls it (campaigns.md §6)
+NEW_ADDRESS = "new address"
 
 
 @dataclass
@@ -122,6 +124,8 @@ def _refused(turn: Turn, claimed: Sequence[Claimed], launches: Mapping[int, Laun
             named = [person.consents.get(topic) for topic in m.options.get("topics", ())]
             asked_for = any(c is not None and c.state == "requested" for c in named)
             verdict = judge_confirmation(person.email is not None, person.restricted, person.scopes, asked_for)
+            if verdict == "ok" and m.options.get("mailbox") != mark_of(person.address_hash or ""):
+                verdict = NEW_ADDRESS  # the one that was asked for there goes, and is counted there (trust X18)
         elif m.kind == RIGHT:  # whose data may not be used must still be answered (GDPR 15, 18)
             verdict = judge_service(person.email is not None, False, person.scopes)
         else:
@@ -132,7 +136,7 @@ def _refused(turn: Turn, claimed: Sequence[Claimed], launches: Mapping[int, Laun
         if verdict != "ok":
             found.append(Held(m, verdict))
         elif m.recipient is None and _moved(person.email or "", launches[m.id].recipient):
-            found.append(Held(m, "new address", now))  # printed for the one before, and not begun: printed anew (S29)
+            found.append(Held(m, NEW_ADDRESS, now))  # printed for the one before, and not begun: printed anew (S29)
     return found
 
 

@@ -274,6 +274,18 @@ def test_s29_a_mail_that_waits_for_its_connection_is_not_written_to_the_address_
     assert ("pending", "new address") in rows(site, messages, "state", "reason")
 
 
+def test_x18_s29_a_confirmation_that_waits_for_its_connection_does_not_follow_to_another_mailbox(db: Database) -> None:
+    site, claimed = asked_to_confirm(db)
+    assert ask(site, claimed) == {claimed[0].id}
+    readdressed(site)
+    assert ask(site, claimed) == set()
+    # The new mailbox has been asked by a mail of its own; two there within a day would be one too many.
+    assert sorted(rows(site, messages, "id", "state", "reason")) == [
+        (1, "cancelled", "new address"),
+        (2, "pending", None),
+    ]
+
+
 def test_s29_a_refusal_closes_the_address_the_mail_went_to_and_not_the_new_one(db: Database) -> None:
     site = released(db)
     [m] = claim(site)
