@@ -219,7 +219,7 @@ def test_c06_permission_is_judged_by_everything_that_is_known_of_the_person() ->
         country="US",
         countries=("US",),
         grounds=SALE,
-        similar_to="tea",
+        similar=True,
         paused_until=NOW + DAY,
     )
 
