@@ -206,7 +206,8 @@ class Dispatch:
     def _launch(self, batch: Batch, message: int) -> Launch:
         m, p = batch.claimed[message], batch.printed[message]
         kept = p.mail.data if self.judge.resends(m) else None
-        return Launch(message, m.fence, p.mail_id, p.dated, p.sha256, kept, p.sender, p.mail.recipient)
+        to = p.mail.recipient
+        return Launch(message, m.fence, p.mail_id, p.dated, p.sha256, kept, p.sender, to, self.keyring.address_hash(to))
 
     def write(self, batch: Batch, results: Sequence[WireResult]) -> None:
         """Write what came of these, with what follows from it."""

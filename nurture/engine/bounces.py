@@ -26,21 +26,21 @@ def note(
     mine = [(m, o, r) for m, o, r in refused if m.lead is not None and r.state == "failed"]
     if not mine:
         return
-    turn.load(m.lead for m, _, _ in mine if m.lead is not None)
+    owners = turn.owners(m for m, _, _ in mine)
     bounced.mark(turn.tx, {m.id: str(o.kind) for m, o, _ in mine}, now)
     closed = closures.standing(turn.tx) if any(o.kind is Kind.DOMAIN for _, o, _ in mine) else {}
     dead = []
     for m, o, _ in mine:
-        assert m.lead is not None
-        address = recipients[m.id]
-        if m.lead in turn.leads:
+        address, lead = recipients[m.id], owners.get(m.id)
+        mailbox = keyring.address_hash(address)
+        if lead is not None:
             told = {"mail": m.template, "step": m.step, "message": m.id, "kind": o.kind}
-            turn.emit(m.lead, "mail.bounced", now, told)
+            turn.emit(lead, "mail.bounced", now, told)
         enough = o.suppress_after <= 1
         if o.kind is Kind.DOMAIN:  # not this address, but everybody's at that domain (trust E15)
             enough = domain_of(address) in closed
-        elif not enough:
-            enough = bounced.count(turn.tx, m.lead, str(o.kind), now - o.suppress_within) >= o.suppress_after
+        elif not enough and lead is not None:
+            enough = bounced.count(turn.tx, lead, mailbox, str(o.kind), now - o.suppress_within) >= o.suppress_after
         if enough:
-            dead.append((keyring.address_hash(address), ALL, f"bounce: {o.rule}"))
+            dead.append((mailbox, ALL, f"bounce: {o.rule}"))
     suppressions.suppress(turn.tx, dead, now)

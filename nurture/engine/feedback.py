@@ -17,7 +17,6 @@ import structlog
 from nurture.clock import machine_now
 from nurture.engine import alerting, consent, ways
 from nurture.engine.turn import Turn
-from nurture.lead.address import canonical_address
 from nurture.lead.consent import ALL_MARKETING, Declaration, Proof
 from nurture.lead.keyring import Keyring
 from nurture.lead.permission import ALL, MARKETING
@@ -110,12 +109,10 @@ class Feedback:
             return "repeated"
         returned.settle_unknown(turn.tx, mail.id)
         turn.emit(lead, "mail.bounced", now, {**_said(mail), "kind": str(kind)})
-        email = turn.leads[lead].email
-        known = email is not None and _about(email, notice)
-        if known and self._enough(turn, lead, email or "", outcome, notice, now):
+        mailbox = self._mailbox(turn, mail, lead)
+        if mailbox and self._about(mailbox, notice) and self._enough(turn, lead, mailbox, outcome, notice, now):
             why = _plain(notice.status) or notice.code or kind
-            row = (self.keyring.address_hash(email or ""), ALL, f"bounce: {why}")
-            suppressions.suppress(turn.tx, [row], now)
+            suppressions.suppress(turn.tx, [(mailbox, ALL, f"bounce: {why}")], now)
         return "bounced"
 
     def complained(self, turn: Turn, mail: SentMail, lead: int, notice: Notice, now: datetime) -> Taken:
@@ -164,15 +161,29 @@ class Feedback:
 
     # --- judging ---
 
-    def _enough(self, turn: Turn, lead: int, email: str, o: Outcome, notice: Notice, now: datetime) -> bool:
+    def _mailbox(self, turn: Turn, mail: SentMail, lead: int) -> str | None:
+        """The keyed hash of the address this mail went to: the lead may have another one by now (S29)."""
+        email = turn.leads[lead].email
+        return mail.mailed_to or (self.keyring.address_hash(email) if email else None)
+
+    def _about(self, mailbox: str, notice: Notice) -> bool:
+        """Whether the report is about that address, and not about one it forwards to."""
+        named = [address for address in (notice.original, notice.recipient) if address]
+        return not named or mailbox in map(self.keyring.address_hash, named)
+
+    def _enough(self, turn: Turn, lead: int, mailbox: str, o: Outcome, notice: Notice, now: datetime) -> bool:
         """Whether mail to this address ends: after so many such reports about it or, where its domain cannot be
         reached, about everybody there."""
         if o.kind is Class.DOMAIN:
-            strike = Strike(domain_of(email), o.rule, _plain(notice.status), o.pause_after, o.pause_within, o.pause)
+            known = [a for a in (notice.original, notice.recipient, turn.leads[lead].email) if a]
+            address = next((a for a in known if self.keyring.address_hash(a) == mailbox), None)
+            if address is None:
+                return False  # nobody says any more which domain it was
+            strike = Strike(domain_of(address), o.rule, _plain(notice.status), o.pause_after, o.pause_within, o.pause)
             ways.close(turn, [strike], now, machine_now())
             return strike.way in closures.standing(turn.tx)
         count, since = o.suppress_after, now - o.suppress_within
-        return count == 1 or (count > 1 and bounced.count(turn.tx, lead, str(o.kind), since) >= count)
+        return count == 1 or (count > 1 and bounced.count(turn.tx, lead, mailbox, str(o.kind), since) >= count)
 
     def _class(self, notice: Notice) -> Outcome:
         """What the report means. Codes count more than a provider's word, and prose is never more than soft (trust E15,
@@ -220,9 +231,3 @@ def _said(mail: SentMail) -> dict[str, object]:
 def _plain(text: str) -> str:
     """Words of others as they may be stored: short, and no control characters (PostgreSQL takes no NUL)."""
     return "".join(ch for ch in text if ch.isprintable())[:60]
-
-
-def _about(email: str, notice: Notice) -> bool:
-    """Whether the report is about the address we know, and not one the lead had before or forwards to (S29)."""
-    named = [address for address in (notice.original, notice.recipient) if address]
-    return not named or canonical_address(email) in map(canonical_address, named)

@@ -19,13 +19,12 @@ def settle(turn: Turn, claimed: Mapping[int, Claimed], results: Sequence[Result]
     """Write these outcomes where their claims still hold, with everything that follows; those that were written."""
     written = outbox.settle(turn.tx, results)
     final = [r for r in written if r.state != "pending"]
-    turn.load(m.lead for r in final if (m := claimed[r.message]).lead is not None)
+    owners = turn.owners(claimed[r.message] for r in final)
     for r in final:
         m = claimed[r.message]
-        if m.kind == outbox.MAIL and r.state in ("sent", "unknown") and m.lead in turn.leads:
-            assert m.lead is not None
+        if m.kind == outbox.MAIL and r.state in ("sent", "unknown") and m.id in owners:
             properties = {"mail": m.template, "step": m.step, "campaign": m.campaign, "message": m.id}
-            turn.emit(m.lead, "mail.sent", r.at, properties)
+            turn.emit(owners[m.id], "mail.sent", r.at, properties)
     _answer(turn, [(claimed[r.message], r) for r in final if claimed[r.message].kind == outbox.CALL])
     turn.flush()
     mails = {claimed[r.message].enrollment: r.at for r in final if claimed[r.message].kind == outbox.MAIL}

@@ -14,10 +14,12 @@ from typing import Any
 from nurture.engine.live import Live
 from nurture.journey.enrollment import Enrollment
 from nurture.lead.event import Happening
+from nurture.store import outbox
 from nurture.store.database import Transaction
 from nurture.store.decisions import save_decisions
 from nurture.store.events import store_events
 from nurture.store.facts import KnownLead, load_leads
+from nurture.store.outbox import Claimed
 from nurture.store.stages import save_moves
 
 
@@ -41,6 +43,18 @@ class Turn:
         missing = [lead for lead in dict.fromkeys(lead_ids) if lead not in self.leads]
         if missing:
             self.leads.update(load_leads(self.tx, self.live.project, missing))
+
+    def owners(self, claimed: Iterable[Claimed]) -> dict[int, int]:
+        """Whose these messages are, message → lead, with the facts at hand: a lead that was merged meanwhile is another
+        one by now (S27), one that was erased is nobody."""
+        theirs = {m.id: m.lead for m in claimed if m.lead is not None}
+        self.load(theirs.values())
+        gone = [message for message, lead in theirs.items() if lead not in self.leads]
+        if gone:
+            found = outbox.leads_of(self.tx, gone)
+            self.load(found.values())
+            theirs |= found
+        return {message: lead for message, lead in theirs.items() if lead in self.leads}
 
     def touch(self, lead: int, *what: str) -> None:
         self.touched.setdefault(lead, set()).update(what)

@@ -19,8 +19,11 @@ def mark(tx: Transaction, kinds: Mapping[int, str], at: datetime) -> None:
         tx.execute(statement, [{"b_id": message, "b_kind": kind} for message, kind in kinds.items()])
 
 
-def count(tx: Transaction, lead: int, kind: str, since: datetime) -> int:
-    """How many of the lead's mails came back since then in this way."""
+def count(tx: Transaction, lead: int, mailbox: str, kind: str, since: datetime) -> int:
+    """How many of the lead's mails to this address (its keyed hash) came back since then in this way. What came back
+    from an address before says nothing of this one. Uses ix_messages_lead_released."""
     c = messages.c
-    query = select(func.count()).where(c.lead_id == lead, c.bounced_at >= since, c.bounce == kind)
+    query = select(func.count()).where(
+        c.lead_id == lead, c.mailed_to == mailbox, c.bounced_at >= since, c.bounce == kind
+    )
     return tx.execute(query).scalar_one()

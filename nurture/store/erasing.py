@@ -55,7 +55,7 @@ def erase(tx: Transaction, lead: int) -> None:
     tx.execute(
         update(messages)
         .where(c.lead_id == lead)
-        .values(lead_id=None, recipient=None, options={}, body=None, answer=None, reason=kept_reason)
+        .values(lead_id=None, recipient=None, mailed_to=None, options={}, body=None, answer=None, reason=kept_reason)
     )
     tx.execute(update(deals).where(deals.c.lead_id == lead).values(external_id=None, owner=None, lead_id=-lead))
     tx.execute(delete(leads).where(leads.c.id == lead))

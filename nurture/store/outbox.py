@@ -5,7 +5,7 @@ Every write after a claim names the claim's fence: a worker whose lease has ende
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -221,17 +221,19 @@ class Launch:
     body: bytes | None  # kept where the policy for an unknown outcome is to send the same bytes again
     sender: str = ""  # the From address, and
     recipient: str = ""  # where it goes: ways that may be closed (trust E15)
+    mailed_to: str | None = None  # the recipient's keyed hash: whom a bounce is about
 
 
+_LAUNCHED = ("mail_id", "dated", "sha256", "body", "mailed_to")
 _LAUNCH = Many(
     update(messages)
     .where(messages.c.id == bindparam("b_id"), messages.c.fence == bindparam("b_fence"), messages.c.state == "claimed")
     .values(
         state="sending",
         attempts=messages.c.attempts + 1,
-        **{name: bindparam(f"b_{name}") for name in ("mail_id", "dated", "sha256", "body")},
+        **{name: bindparam(f"b_{name}") for name in _LAUNCHED},
     ),
-    ("b_id", "b_fence", "b_mail_id", "b_dated", "b_sha256", "b_body"),
+    ("b_id", "b_fence", *(f"b_{name}" for name in _LAUNCHED)),
 )
 
 
@@ -251,7 +253,7 @@ def launch(tx: Transaction, launches: Sequence[Launch], worker: str, now: dateti
     going = [launch for launch in launches if held.get(launch.message) == "claimed"]
     if not going:
         return again
-    _LAUNCH.run(tx, [(x.message, x.fence, x.mail_id, x.dated, x.sha256, x.body) for x in going])
+    _LAUNCH.run(tx, [(x.message, x.fence, x.mail_id, x.dated, x.sha256, x.body, x.mailed_to) for x in going])
     insert_rows(
         tx,
         attempts,
@@ -333,6 +335,15 @@ def settle(tx: Transaction, results: Sequence[Result]) -> list[Result]:
     _forget_bodies(tx, [r.message for r in written if r.state not in ("pending", "unknown")])
     _forget_answers(tx, [row.id for row in rows if row.lead_id is None and row.kind in (MAIL, CONFIRM, RIGHT)])
     return written
+
+
+def leads_of(tx: Transaction, message_ids: Collection[int]) -> dict[int, int]:
+    """Whose these messages are now: a merge makes them another lead's, an erasure nobody's."""
+    if not message_ids:
+        return {}
+    c = messages.c
+    query = select(c.id, c.lead_id).where(among(c.id, message_ids), c.lead_id.is_not(None))
+    return {row[0]: row[1] for row in tx.execute(query)}
 
 
 def _forget_bodies(tx: Transaction, ended: Sequence[int]) -> None:

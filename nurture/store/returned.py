@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import func, or_, select, update
@@ -26,12 +26,11 @@ class SentMail:
     topic: str | None
     sent_at: datetime | None
     enrollment: int | None
+    mailed_to: str | None  # keyed hash of the address it left for
 
 
-_SENT = [
-    messages.c[n]
-    for n in ("id", "kind", "state", "lead_id", "template", "step", "campaign", "topic", "sent_at", "enrollment_id")
-]
+_NAMED = {"lead": "lead_id", "enrollment": "enrollment_id"}
+_SENT = [messages.c[_NAMED.get(f.name, f.name)] for f in fields(SentMail)]
 _LOOKED_AT = 200_000  # rows of the outbox
 _FIRST = {"bounced": messages.c.bounced_at, "complained": messages.c.complained_at, "replied": messages.c.replied_at}
 

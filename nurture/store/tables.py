@@ -545,6 +545,7 @@ class MessageRow(SQLModel, table=True):
     fence: int = _ref(default=0)  # raised by every claim; every later write names it
     lease_until: datetime | None = _instant(default=None)  # machine time
     worker: str | None = _text(default=None)  # who claimed it last
+    mailed_to: str | None = _text(default=None)  # keyed hash of the address it was put on the wire for last
     mail_id: str | None = _text(default=None)  # Message-ID without brackets, equal on all attempts (E6)
     dated: datetime | None = _instant(default=None)  # Date header, fixed at the first render
     sha256: str | None = _text(default=None)

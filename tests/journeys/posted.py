@@ -10,6 +10,7 @@ from nurture.engine.turn import Turn
 from nurture.mail.links import Links
 from nurture.mail.outcome import default_rules
 from nurture.mail.report import Kind, Notice
+from nurture.store import suppressions
 from nurture.store.consents import people
 from nurture.store.database import Database
 from nurture.store.tables import events, messages
@@ -43,6 +44,17 @@ class Post:
         with self.site.db.read() as tx:
             return people(tx, [self.lead])[self.lead].scopes
 
+    def closed(self, address: str) -> dict[str, str]:
+        with self.site.db.read() as tx:
+            hashed = KEYRING.address_hash(address)
+            return suppressions.scopes(tx, [hashed]).get(hashed, {})
+
+    def went_to(self, address: str, message: int | None = None) -> None:
+        """As the wire gate notes it; here nothing is on a wire."""
+        with self.site.db.write() as tx:
+            mine = messages.c.id == (message or self.message)
+            tx.execute(messages.update().where(mine).values(mailed_to=KEYRING.address_hash(address)))
+
     def consents(self) -> dict[str, str]:
         with self.site.db.read() as tx:
             return {name: row.state for name, row in people(tx, [self.lead])[self.lead].consents.items()}
@@ -57,7 +69,7 @@ class Post:
             return tx.execute(messages.select().where(messages.c.id == self.message)).one()
 
 
-def posted(db: Database, campaign: str = WELCOME, state: str = "sent") -> Post:
+def posted(db: Database, campaign: str = WELCOME, state: str = "sent", to: str | None = None) -> Post:
     site = Site(db)
     [lead] = site.join(person())
     site.deploy(campaign)
@@ -65,5 +77,9 @@ def posted(db: Database, campaign: str = WELCOME, state: str = "sent") -> Post:
     site.pass_("0h")
     site.send("0h", state)
     with db.read() as tx:
-        [message] = tx.execute(messages.select()).all()
-    return Post(site, message.id, lead)
+        message = tx.execute(messages.select().order_by(messages.c.id)).first()
+    assert message is not None
+    post = Post(site, message.id, lead)
+    if to is not None:
+        post.went_to(to)
+    return post

@@ -96,6 +96,38 @@ def test_s29_a_bounce_of_another_address_than_the_leads_does_not_close_it(db: Da
     assert post.scopes() == {}
 
 
+def test_e24_s29_a_bounce_that_names_no_address_closes_the_one_the_mail_went_to(db: Database) -> None:
+    post = posted(db, to="earlier@example.com")
+    assert post.hears(Kind.BOUNCED, **GONE) == "bounced"
+    assert (post.closed("earlier@example.com"), post.scopes()) == ({ALL: "bounce: 5.1.1"}, {})
+
+
+def test_s29_a_bounce_that_names_the_address_before_closes_that_one(db: Database) -> None:
+    post = posted(db, to="earlier@example.com")
+    post.hears(Kind.BOUNCED, recipient="Earlier@example.com", **GONE)
+    assert (post.closed("earlier@example.com"), post.scopes()) == ({ALL: "bounce: 5.1.1"}, {})
+
+
+def test_s29_a_bounce_that_names_todays_address_of_a_mail_to_another_closes_neither(db: Database) -> None:
+    post = posted(db, to="earlier@example.com")
+    post.hears(Kind.BOUNCED, recipient="lead0@example.com", **GONE)
+    assert (post.closed("earlier@example.com"), post.scopes()) == ({}, {})
+
+
+@pytest.mark.parametrize(("earlier", "closed"), [("lead0@example.com", True), ("before@example.com", False)])
+def test_e15_a_second_bounce_counts_only_after_a_first_from_the_same_address(
+    db: Database, earlier: str, closed: bool
+) -> None:
+    """5.2.1, a mailbox disabled, closes at the second within thirty days."""
+    disabled = {"status": "5.2.1", "code": 550, "text": "mailbox disabled"}
+    post = posted(db, to=earlier)
+    post.hears(Kind.BOUNCED, **disabled)
+    post.site.run("4d")
+    post.went_to("lead0@example.com", post.message + 1)
+    post.hears(Kind.BOUNCED, "4d", marks=(post.mark(post.message + 1),), **disabled)
+    assert bool(post.scopes()) is closed
+
+
 def test_a_bounce_behind_a_forwarding_closes_the_address_it_was_sent_to(db: Database) -> None:
     post = posted(db)
     post.hears(Kind.BOUNCED, recipient="elsewhere@example.net", original="LEAD0@example.com", **GONE)

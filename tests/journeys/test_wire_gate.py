@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nurture.engine import bounces, consent, gate, privacy
+from nurture.engine import bounces, consent, gate, outcomes, privacy
 from nurture.engine.recording import record
 from nurture.engine.segment import Said
 from nurture.engine.turn import Turn
@@ -20,10 +20,11 @@ from nurture.store import outbox, rights, suppressions
 from nurture.store.consents import people
 from nurture.store.database import Database
 from nurture.store.outbox import Claimed, Launch, Result
-from nurture.store.tables import attempts, decisions, enrollments, messages
+from nurture.store.tables import attempts, decisions, enrollments, events, messages
 from tests.journeys.world import KEYRING, Site, instant, person
 
 MACHINE = datetime(2026, 11, 22, tzinfo=UTC)
+DEAD = Outcome(kind=Kind.HARD, rule="gone", message=Move.FAIL, suppress_after=1)
 WELCOME = "campaign: mails\ntopic: offers\nenter: {event: signup}\nsteps: [{send: a}, {wait: 9d}]\n"
 NIGHTS = 'window: {days: mon-sat, between: "09:00-20:00", zone: lead}\n'
 
@@ -262,6 +263,34 @@ def test_s27_a_mail_that_waits_for_its_connection_outlives_a_merge(db: Database)
     assert ("pending", "merged") in rows(site, messages, "state", "reason")
 
 
+@pytest.mark.parametrize(("state", "event"), [("sent", "mail.sent"), ("failed", "mail.bounced")])
+def test_s27_what_came_of_a_mail_on_the_wire_is_told_of_who_its_lead_was_merged_into(
+    db: Database, state: str, event: str
+) -> None:
+    site = released(db, people=2)
+    [m] = [m for m in claim(site) if m.lead == site.leads[1]]
+    ask(site, [m])
+    merged(site)
+    result = Result(m.id, m.fence, state, instant("3m"))
+    with db.write() as tx:
+        turn = Turn(tx, site._live(tx))
+        outcomes.settle(turn, {m.id: m}, [result])
+        bounces.note(turn, [(m, DEAD, result)], {m.id: "lead1@example.com"}, KEYRING, instant("3m"))
+        turn.flush()
+    told = [lead for lead, name in rows(site, events, "lead_id", "name") if name == event]
+    assert told == [site.leads[0]]
+
+
+def test_e15_the_wire_gate_notes_whom_a_mail_goes_to(db: Database) -> None:
+    site = released(db)
+    [m] = claim(site)
+    to = KEYRING.address_hash("lead0@example.com")
+    launch = Launch(m.id, m.fence, "1@x", MACHINE, "hash", None, "", "lead0@example.com", to)
+    with db.write() as tx:
+        gate.pass_gate(Turn(tx, site._live(tx)), [m], {m.id: launch}, "worker", instant("2m"), MACHINE)
+    assert rows(site, messages, "mailed_to") == [(to,)]
+
+
 def test_s29_a_mail_that_waits_for_its_connection_is_not_written_to_the_address_before(db: Database) -> None:
     site = released(db, WELCOME.replace("{send: a}", "{send: a, class: service}"))
     claimed = claim(site)
@@ -291,11 +320,10 @@ def test_s29_a_refusal_closes_the_address_the_mail_went_to_and_not_the_new_one(d
     [m] = claim(site)
     ask(site, [m])
     readdressed(site)
-    outcome = Outcome(kind=Kind.HARD, rule="gone", message=Move.FAIL, suppress_after=1)
     result = Result(m.id, m.fence, "failed", instant("3m"))
     with db.write() as tx:
         turn = Turn(tx, site._live(tx))
-        bounces.note(turn, [(m, outcome, result)], {m.id: "lead0@example.com"}, KEYRING, instant("3m"))
+        bounces.note(turn, [(m, DEAD, result)], {m.id: "lead0@example.com"}, KEYRING, instant("3m"))
         turn.flush()
         old, new = (KEYRING.address_hash(address) for address in ("lead0@example.com", "new@example.com"))
         assert suppressions.scopes(tx, [old, new]) == {old: {"all": "bounce: gone"}}

@@ -397,7 +397,7 @@ class Machine(RuleBasedStateMachine):
             return
         who = self.lead_of(letter)
         told = self.hear(letter, Kind.BOUNCED, status="5.1.1", code=550, text="no such user")
-        if told == "bounced" and who is not None and self.model.people[who].box == SPELLINGS[letter.recipient]:
+        if told == "bounced" and who is not None:  # the mailbox it went to, whosever it is by now
             self.model.shut[SPELLINGS[letter.recipient]].add("all")
 
     # --- rules: rights, operators ---

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from nurture.store.types import Id, Json, UTCDateTime
+from nurture.store.types import Id
+from nurture.store.types import Json
+from nurture.store.types import UTCDateTime
 
 revision = "0001"
 down_revision = None
@@ -443,6 +445,7 @@ def upgrade() -> None:
         sa.Column("fence", Id, nullable=False),
         sa.Column("lease_until", UTCDateTime(), nullable=True),
         sa.Column("worker", sa.Text(), nullable=True),
+        sa.Column("mailed_to", sa.Text(), nullable=True),
         sa.Column("mail_id", sa.Text(), nullable=True),
         sa.Column("dated", UTCDateTime(), nullable=True),
         sa.Column("sha256", sa.Text(), nullable=True),
