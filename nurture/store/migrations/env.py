@@ -11,6 +11,7 @@ from nurture.store.tables import metadata
 from nurture.store.types import UTCDateTime
 
 OURS = {UTCDateTime: "UTCDateTime()", JSON: "Json", BigInteger: "Id"}  # as `store.types` names them
+FROM = "from nurture.store.types import "
 
 
 def render(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
@@ -18,7 +19,9 @@ def render(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
     written = OURS.get(type(item)) if kind == "type" else None
     if written is None:
         return False
-    autogen.imports.add(f"from nurture.store.types import {written.removesuffix('()')}")
+    known = {name for line in autogen.imports for name in line.removeprefix(FROM).split(", ")}
+    autogen.imports.clear()
+    autogen.imports.add(FROM + ", ".join(sorted({*known, written.removesuffix("()")})))
     return written
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from nurture.store.types import Id
-from nurture.store.types import Json
-from nurture.store.types import UTCDateTime
+from nurture.store.types import Id, Json, UTCDateTime
 
 revision = "0001"
 down_revision = None
