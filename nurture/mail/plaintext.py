@@ -20,6 +20,7 @@ _CELLS = frozenset({"td", "th"})
 _UNSEEN = frozenset({"head", "style", "script", "title", "textarea", "noscript", "template", "object"})
 _HIDDEN_STYLE = re.compile(r"display\s*:\s*none|mso-hide\s*:\s*all|visibility\s*:\s*hidden", re.IGNORECASE)
 _BLANK = re.compile(r"[ \t\r\n\f]+")
+_ALL_SPACES = str.maketrans("\t\r\u00a0\x1c\x1d\x1e\x1f\x85", " " * 8)
 _DELIMITER = re.compile(r"\{[{%#]")
 
 
@@ -54,7 +55,9 @@ def _tidy_lines(part: str) -> str:
     part = part.strip()
     if not any(blank in part for blank in ("  ", " \n", "\n ", "\n\n\n", "\t", "\u00a0", "\r")):
         return part
-    lines = "\n".join([" ".join(line.split()) for line in part.split("\n")]).strip("\n")
+    # Only these blanks: the narrow no-break space before a French mark stays, and the mark on its line.
+    spaced = part.translate(_ALL_SPACES).split("\n")
+    lines = "\n".join([" ".join(filter(None, line.split(" "))) for line in spaced]).strip("\n")
     return re.sub(r"\n{3,}", "\n\n", lines) if "\n\n\n" in lines else lines
 
 

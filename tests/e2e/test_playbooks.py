@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from nurture.cli import playbooks, run
 
 NAMES = list(playbooks.listed())
+ROOT = Path(__file__).parents[2] / "nurture" / "playbooks"
 SHOWN = re.compile(r"\{\{|\{%|\[\[|\[%")  # what a template would leave behind
 
 
@@ -30,6 +32,13 @@ def test_the_list_has_every_playbook_there_is() -> None:
 def test_the_page_on_playbooks_has_each_with_its_line() -> None:
     page = (Path(__file__).parents[2] / "docs/how-to/start-from-a-playbook.md").read_text("utf-8")
     assert re.findall(r"^\| `(\S+)` \|", page, re.MULTILINE) == NAMES
+
+
+def lines_of_its_readme(project: Path, command: str) -> list[list[str]]:
+    """What the playbook's README says to type, as words."""
+    told = (project / "README.md").read_text("utf-8").replace("\\\n", " ")
+    shown = [shlex.split(line, comments=True) for line in told.splitlines() if line.startswith("    nurture ")]
+    return [words[1:] for words in shown if words[1] == command]
 
 
 def test_an_unknown_playbook_is_met_with_the_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,6 +95,22 @@ def test_a_playbook_takes_its_samples_and_works(project: Path, capsys: pytest.Ca
             nurture("import", kind, str(table), "--mapping", str(mapping))
     assert not list(project.rglob("*.rejects.csv"))
     nurture("worker", "--once")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if (ROOT / name / "data" / "events.csv").is_file()])
+def test_a_history_plays_as_the_readme_says(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["init", str(tmp_path / "new"), "--playbook", name]) == 0
+    monkeypatch.chdir(tmp_path / "new")
+    simulations = lines_of_its_readme(tmp_path / "new", "simulate")
+    assert simulations
+    for words in simulations:
+        capsys.readouterr()
+        assert run([*words, "--json"]) == 0, capsys.readouterr()
+        found = json.loads(capsys.readouterr().out)
+        assert found["entered"]
+        assert found["sent"]
 
 
 def test_the_shop_plays_its_sample_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,6 +33,7 @@ def told(source: str) -> str:
         ('<img src="x" alt="">', "\n"),
         ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\nc\n"),
         ("<p>&lt;{{ n }}&gt; &amp; &eacute;&nbsp;!</p>", "<<Anna>> & é !\n"),
+        ("<p>a {% if yes %} Prêt\u202f? {% endif %}</p>", "a Prêt\u202f?\n"),
         ("<p>&#123;&#123; n &#125;&#125;</p>", "{{ n }}\n"),
         ("<head><title>{{ n }}</title><style>a{}</style></head><p>x</p>", "x\n"),
         ('<div style="display:none">{{ n }}</div>x', "x\n"),
