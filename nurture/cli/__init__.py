@@ -32,6 +32,7 @@ from nurture.cli import (
     pausing,
     previewing,
     privacy,
+    rendering,
     report,
     returns,
     rolling_back,
@@ -92,6 +93,9 @@ app.command("graph", short_help="A campaign as a drawing, with who stands where.
     graphing.graph
 )
 app.command("preview", short_help="A mail in the browser.", rich_help_panel=WRITE)(previewing.preview)
+app.command("render", short_help="Every mail, for every sample lead, as files.", rich_help_panel=WRITE)(
+    rendering.render
+)
 app.command("send-test", short_help="Send one real mail, marked as a test.", rich_help_panel=WRITE)(
     previewing.send_test
 )

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from nurture.campaign.project import Project
-    from nurture.delivery.specimen import Specimen, Use
+    from nurture.delivery.samples import Use
+    from nurture.delivery.specimen import Specimen
     from nurture.mail.findings import Finding
     from nurture.mail.template import Template
     from nurture.store.facts import KnownLead
@@ -89,19 +90,12 @@ class _Order:
 
     def specimen(self, locale: str | None, *, recipient: str | None = None, marked: bool = False) -> Specimen:
         """Raises UserError for a mail that cannot be printed."""
-        from nurture.delivery.specimen import in_locale, specimen
+        from nurture.delivery.samples import in_locale
+        from nurture.delivery.specimen import Printer
 
-        return specimen(
-            self.project,
-            self.template,
-            self.use,
-            self.who if locale is None else in_locale(self.who, locale),
-            self.entry,
-            self.now,
-            account=self.account,
-            recipient=recipient,
-            marked=marked,
-        )
+        who = self.who if locale is None else in_locale(self.who, locale)
+        printer = Printer(self.project, self.template, self.use)
+        return printer.print(who, self.entry, self.now, account=self.account, recipient=recipient, marked=marked)
 
 
 def _order(template: str, lead: str | None, project: Path | None) -> _Order:
@@ -109,7 +103,7 @@ def _order(template: str, lead: str | None, project: Path | None) -> _Order:
     from nurture.campaign.problems import ProjectProblems, did_you_mean, errors
     from nurture.campaign.read import read_campaigns
     from nurture.clock import WallClock
-    from nurture.delivery.specimen import made_up_lead, use_of
+    from nurture.delivery.samples import made_up_lead, use_of
     from nurture.mail.builtin import with_builtin
     from nurture.mail.template import template as template_of
     from nurture.mail.template import template_names

@@ -111,6 +111,14 @@ def read_history(
     return history
 
 
+def read_players(project: Project, leads: Path, mapping: RowMapping | None = None) -> History:
+    """Who stands in a table of leads. Raises as `read_history`."""
+    history = History()
+    with ExitStack() as files:
+        _read_leads(history, project, leads, mapping, files, lambda phase, share: None)
+    return history
+
+
 def _read_leads(
     history: History,
     project: Project,

@@ -24,6 +24,7 @@ _HEAVY = 200 * 1024  # octets of pictures inside the mail
 _LONG_SUBJECT = 70  # characters a wide list of mails shows; a phone shows about 40
 _SHORT_TEXT = 0.3  # of the words of the HTML
 _RESERVED = re.compile(r"(?:.*\.)?(?:example(?:\.(?:com|net|org))?|test|invalid|localhost)|127\.0\.0\.1|\[?::1\]?")
+_EXAMPLE = re.compile(r"(?:.*\.)?example\.(?:com|net|org)")  # what playbooks and manuals write
 _PLACEHOLDER = re.compile(
     r"\{\{|\}\}|\{%|%\}|\[\[|\]\]|\[%|\*\||\|\*|%%\w+%%|\$\{\w+\}|%recipient|(?i:lorem ipsum)|\b(?:TODO|FIXME|TBD)\b"
     r"|\bX{3,}\b|(?i:\[(?:link|name|first.?name|date|company|your [^\]]+|insert [^\]]+)\])"
@@ -70,10 +71,9 @@ def _subject(letter: Letter) -> Said:
 def _preheader(letter: Letter) -> Said:
     if not letter.html or letter.notice:
         return
-    words, hidden = letter.shown
-    if not hidden:
-        yield "warning", f"no preheader: behind the subject one reads “{words[:60]}”"
-    elif letter.subject and words.casefold().startswith(letter.subject.casefold()):
+    if not letter.preheader:
+        yield "warning", f"no preheader: behind the subject one reads “{letter.words[:60]}”"
+    elif letter.subject and letter.preheader.casefold().startswith(letter.subject.casefold()):
         yield "warning", "the preheader says what the subject says already"
 
 
@@ -123,8 +123,9 @@ def _address(letter: Letter, address: str, what: str) -> Said:
 
 def _ours(letter: Letter, address: str, host: str) -> bool:
     """An address of our own pages, of the sender's domain, or out of a lead's data."""
-    own = bool(letter.base) and address.startswith(f"{letter.base}/")
-    return own or address in letter.given or (letter.home != "" and f".{host}".endswith(f".{letter.home}"))
+    if address in letter.given or (letter.base and address.startswith(f"{letter.base}/")):
+        return True
+    return letter.home != "" and not _EXAMPLE.fullmatch(letter.home) and f".{host}".endswith(f".{letter.home}")
 
 
 def _pictures(letter: Letter) -> Said:
@@ -177,7 +178,7 @@ def _postal_address(letter: Letter) -> Said:
     if not address:
         yield "error", "this marketing mail says no postal address; set sender.postal_address in config.yaml"
         return
-    for part, words in (("HTML", letter.shown[0] if letter.html else address), ("plain text", letter.text or address)):
+    for part, words in (("HTML", letter.words if letter.html else address), ("plain text", letter.text or address)):
         if address not in plain(words):
             yield "error", f"the postal address is not in the {part} of this marketing mail"
 
@@ -193,7 +194,7 @@ def _text(letter: Letter) -> Said:
         return
     if tag := re.search(r"</?(?:p|div|td|tr|table|span|br|img|style|a\s)[^<>]*>", letter.text, re.IGNORECASE):
         yield "warning", f"the plain text holds HTML: {tag[0][:30]}"
-    words, shown = len(plain(letter.text).split()), len(plain(letter.shown[0]).split()) if letter.html else 0
+    words, shown = len(plain(letter.text).split()), len(plain(letter.words).split())
     if words < shown * _SHORT_TEXT:
         yield "warning", f"the plain text has {words} words, the HTML {shown}: who reads it misses most"
 
@@ -201,7 +202,7 @@ def _text(letter: Letter) -> Said:
 def _placeholders(letter: Letter) -> Said:
     for part, words in (
         ("subject", letter.subject),
-        ("HTML", letter.shown[0] if letter.html else ""),
+        ("HTML", letter.words),
         ("plain text", letter.text),
     ):
         if found := _PLACEHOLDER.search(re.sub(r"https?://\S+", "", words)):

@@ -55,13 +55,23 @@ class Letter(msgspec.Struct, frozen=True, dict=True):
                 found[-1][1] += entities.unescape(item)
         return [(address, " ".join(words.split())) for address, words in found]
 
+    @property
+    def words(self) -> str:
+        """All words of the HTML in one line, the preheader among them."""
+        return self._told[1]
+
+    @property
+    def preheader(self) -> str:
+        """Hidden words before the first one sees: a list of mails shows them behind the subject."""
+        return self._told[0]
+
     @cached_property
-    def shown(self) -> tuple[str, bool]:
-        """All words of the HTML in one line, and whether the first of them are hidden: a preheader."""
+    def _told(self) -> tuple[str, str]:
+        before: list[str] = []
         words: list[str] = []
         silent: list[str] = []
         hidden: list[str] = []
-        first: bool | None = None
+        begun = False
         for item in self.flow:
             if isinstance(item, Tag):
                 _nest(silent, item, item.name in _SILENT)
@@ -69,9 +79,9 @@ class Letter(msgspec.Struct, frozen=True, dict=True):
                 words.append(" " * (item.name in _BREAKS))
             elif isinstance(item, str) and not silent:
                 words.append(entities.unescape(item))
-                if first is None and item.strip():
-                    first = bool(hidden)
-        return " ".join("".join(words).split()), bool(first)
+                begun = begun or bool(item.strip() and not hidden)
+                before += [] if begun else words[-1:]
+        return " ".join("".join(before).split()), " ".join("".join(words).split())
 
 
 def _nest(stack: list[str], tag: Tag, enters: bool) -> None:

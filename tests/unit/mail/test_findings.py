@@ -112,8 +112,9 @@ def test_a_host_that_is_nobodys_is_an_error(host: str) -> None:
     assert link(f"https://{host}/basket") == [("error", "links")]
 
 
-def test_in_a_project_that_is_an_example_itself_it_is_a_warning() -> None:
-    assert link("https://www.example.com/basket", home="example.org") == [("warning", "links")]
+@pytest.mark.parametrize("home", ["example.org", "example.com"])
+def test_in_a_project_that_is_an_example_itself_it_is_a_warning(home: str) -> None:
+    assert link("https://www.example.com/basket", home=home) == [("warning", "links")]
 
 
 def test_the_senders_own_domain_is_somebodys() -> None:
