@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Row as SqlRow
 from sqlalchemy import literal_column, select
@@ -21,18 +21,21 @@ from nurture.campaign.condition import Condition
 from nurture.campaign.project import Project
 from nurture.store.batch import Calendar, Columns, Row
 from nurture.store.conditions_edges import Edge
+from nurture.store.conditions_seen import read_seen, seen
 from nurture.store.conditions_sql import Compiler
 from nurture.store.conditions_tests import Tester
 from nurture.store.conditions_values import PostgresDialect, SqliteDialect
 from nurture.store.database import Transaction
 
-__all__ = ["Asked", "Asker", "Row", "ask", "ask_edges"]
+__all__ = ["Asked", "Asker", "Row", "Sight", "ask", "ask_edges"]
 
 CHUNK = 1_000  # rows a statement; above it PostgreSQL gets slower again
 QUESTIONS = 200  # a statement, each with its edges; PostgreSQL returns 1,664 columns at most
 KEPT = 500  # compiled statements; batches ask ever other choices of the same conditions
 
 Asked = tuple[tuple[bool, ...], datetime | None]
+Extra = Literal["", "edges", "values"]  # what a statement brings beside the answers
+Sight = tuple[bool, str | None]  # an answer, and the value it rests on; None where there is none, or no one value
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Asker:
 
     project: Project
     calendar: Calendar = field(default_factory=Calendar)
-    _statements: dict[tuple[tuple[Condition, ...], bool, bool], Statement] = field(default_factory=dict)
+    _statements: dict[tuple[tuple[Condition, ...], bool, Extra], Statement] = field(default_factory=dict)
 
     def ask(self, tx: Transaction, questions: Sequence[Condition], rows: Sequence[Row]) -> list[tuple[bool, ...]]:
         """The answers, in the order of the rows and of the questions. A lead that is gone answers false to all."""
@@ -62,7 +65,7 @@ class Asker:
         if len(questions) > QUESTIONS:
             parts = [self.ask(tx, some, rows) for some in _parts(questions)]
             return [tuple(chain.from_iterable(row)) for row in zip(*parts, strict=True)]
-        statement = self._statement(tx, questions, with_edges=False)
+        statement = self._statement(tx, questions, "")
         nobody = (False,) * statement.questions
         answers = [nobody] * len(rows)
         for n, found in self._answers(tx, statement, rows):
@@ -77,7 +80,7 @@ class Asker:
         if len(questions) > QUESTIONS:
             parts = [self.ask_edges(tx, some, rows) for some in _parts(questions)]
             return [_joined(row) for row in zip(*parts, strict=True)]
-        statement = self._statement(tx, questions, with_edges=True)
+        statement = self._statement(tx, questions, "edges")
         answers: list[Asked] = [((False,) * statement.questions, None)] * len(rows)
         end = 2 + statement.questions
         for n, found in self._answers(tx, statement, rows):
@@ -90,6 +93,20 @@ class Asker:
             answers[n] = (tuple(map(bool, found[2:end])), min(instants, default=None))
         return answers
 
+    def look(self, tx: Transaction, questions: Sequence[Condition], rows: Sequence[Row]) -> list[tuple[Sight, ...]]:
+        """The answers, each with the value it rests on, in words. For `why`: it reads more than answering does."""
+        if not questions or not rows:
+            return [()] * len(rows)
+        if len(questions) > QUESTIONS:
+            parts = [self.look(tx, some, rows) for some in _parts(questions)]
+            return [tuple(chain.from_iterable(row)) for row in zip(*parts, strict=True)]
+        statement = self._statement(tx, questions, "values")
+        sights: list[tuple[Sight, ...]] = [((False, None),) * statement.questions] * len(rows)
+        end = 2 + statement.questions
+        for n, found in self._answers(tx, statement, rows):
+            sights[n] = tuple(zip(map(bool, found[2:end]), map(read_seen, found[end:]), strict=True))
+        return sights
+
     def _answers(self, tx: Transaction, statement: Statement, rows: Sequence[Row]) -> Iterator[tuple[int, SqlRow[Any]]]:
         for start in range(0, len(rows), CHUNK):
             chunk = rows[start : start + CHUNK]
@@ -99,16 +116,14 @@ class Asker:
                 if found[1] is not None:
                     yield start + found[0], found
 
-    def _statement(self, tx: Transaction, questions: Sequence[Condition], *, with_edges: bool) -> Statement:
+    def _statement(self, tx: Transaction, questions: Sequence[Condition], extra: Extra) -> Statement:
         sqlite = tx.dialect.name == "sqlite"
-        key = (tuple(questions), sqlite, with_edges)
+        key = (tuple(questions), sqlite, extra)
         found = self._statements.get(key)
         if found is None:
             if len(self._statements) >= KEPT:
                 self._statements.clear()
-            found = self._statements[key] = compile_questions(
-                self.project, key[0], sqlite=sqlite, with_edges=with_edges
-            )
+            found = self._statements[key] = compile_questions(self.project, key[0], sqlite=sqlite, extra=extra)
         return found
 
 
@@ -121,15 +136,14 @@ def _joined(parts: Sequence[Asked]) -> Asked:
     return answers, min((edge for _, edge in parts if edge is not None), default=None)
 
 
-def compile_questions(
-    project: Project, questions: tuple[Condition, ...], *, sqlite: bool, with_edges: bool
-) -> Statement:
-    """One SELECT over `b`: its place, the lead's id, one column per question, then one per edge."""
+def compile_questions(project: Project, questions: tuple[Condition, ...], *, sqlite: bool, extra: Extra) -> Statement:
+    """One SELECT over `b`: its place, the lead's id, one column per question, then one per edge or per value seen."""
     columns = Columns(sqlite)
     tester = Tester(SqliteDialect() if sqlite else PostgresDialect(), columns)
     compiler = Compiler(project, tester)
     answers = [compiler.sql(question) for question in questions]
-    edges = tester.edges if with_edges else []
+    edges = tester.edges if extra == "edges" else []
+    values = [seen(compiler, question) for question in questions] if extra == "values" else []
     lead, enrollment, event, account = compiler.lead, compiler.enrollment, compiler.event, compiler.account
     # Left joins throughout keep the planners from starting at the large tables.
     source = columns.relation().outerjoin(lead, lead.c.id == columns.fixed("lead"))
@@ -140,7 +154,7 @@ def compile_questions(
     if "ac" in compiler.uses:
         source = source.outerjoin(account, account.c.id == lead.c.account_id)
     picked = [answer.label(f"a{i}") for i, answer in enumerate(answers)]
-    bases = [base.label(f"e{i}") for i, (base, _) in enumerate(edges)]
+    bases = [base.label(f"e{i}") for i, base in enumerate([*(base for base, _ in edges), *values])]
     statement = select(literal_column("b.n"), lead.c.id, *picked, *bases).select_from(source)
     dialect = SQLiteDialect_pysqlite(paramstyle="named") if sqlite else PGDialect_psycopg()  # type: ignore[no-untyped-call]
     compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})

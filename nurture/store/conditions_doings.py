@@ -16,6 +16,18 @@ from nurture.store.conditions_values import Sql, all_of, number_column, plainly,
 
 def done(frame: Frame, did: c.Did, at: Context) -> Sql:
     """Only events already given their place in order exist, and only up to the row's instant."""
+    source, events, tests = _doings(frame, did, at)
+    if did.within is not None:
+        _window_edge(frame, source, tests, events.c.at, did.within, at)
+    return _how_often(frame, did, source, events, tests)
+
+
+def how_much(frame: Frame, did: c.Did, at: Context) -> Sql:
+    """How often the lead did it, or what the property adds up to: what `done` holds against its bounds."""
+    return _total(frame, did, *_doings(frame, did, at))
+
+
+def _doings(frame: Frame, did: c.Did, at: Context) -> tuple[FromClause, Alias, list[Sql]]:
     events = frame.alias(t.events)
     source, mine = frame.of_lead(events, did.by_account)
     tests = [*mine, events.c.seq.is_not(None), events.c.at <= frame.as_of()]
@@ -36,9 +48,7 @@ def done(frame: Frame, did: c.Did, at: Context) -> Sql:
         tests.append(plainly(frame.json(events.c.properties, (did.same,)).text == _key(frame)))
     if did.where is not None:
         tests.append(frame.sql(did.where, replace(at, events=events, nested=True)))
-    if did.within is not None:
-        _window_edge(frame, source, tests, events.c.at, did.within, at)
-    return _how_often(frame, did, source, events, tests)
+    return source, events, tests
 
 
 def _how_often(frame: Frame, did: c.Did, source: FromClause, events: Alias, tests: list[Sql]) -> Sql:
@@ -46,17 +56,20 @@ def _how_often(frame: Frame, did: c.Did, source: FromClause, events: Alias, test
     least = None if did.at_least is None else float(did.at_least)
     if not bounded or (did.sum is None and did.at_most is None and least is not None and 0 < least <= 1):
         return frame.exists(source, *tests)
-    if did.sum is None:
-        total: Sql = frame.one(func.count(), source, tests)
-    else:
-        amount = frame.json(events.c.properties, (did.sum,)).number
-        total = frame.tester.dialect.rounded(frame.one(func.coalesce(func.sum(amount), 0), source, tests))
+    total = _total(frame, did, source, events, tests)
     bounds = []
     if did.at_least is not None:
         bounds.append(c.Test("at_least", did.at_least))
     if did.at_most is not None:
         bounds.append(c.Test("at_most", did.at_most))
     return all_of([frame.tester.holds(number_column(total), bound, "number") for bound in bounds])
+
+
+def _total(frame: Frame, did: c.Did, source: FromClause, events: Alias, tests: list[Sql]) -> Sql:
+    if did.sum is None:
+        return frame.one(func.count(), source, tests)
+    amount = frame.json(events.c.properties, (did.sum,)).number
+    return frame.tester.dialect.rounded(frame.one(func.coalesce(func.sum(amount), 0), source, tests))
 
 
 def _key(frame: Frame) -> Sql:

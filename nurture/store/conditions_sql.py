@@ -95,10 +95,10 @@ class Compiler(Frame):
             deal = self.alias(t.deals)
             inside = self._field(condition, replace(at, deals=deal, nested=True))
             return self.exists(deal, deal.c.lead_id == self.lead.c.id, inside)
-        value = self._value(condition, at)
+        value = self.value(condition, at)
         return all_of([self.tester.holds(value, test, condition.type, nested=at.nested) for test in condition.tests])
 
-    def _value(self, condition: c.Field, at: Context) -> Value:
+    def value(self, condition: c.Field, at: Context) -> Value:
         path, name = condition.path, condition.path[0] if condition.path else ""
         match condition.scope:
             case "lead" if len(path) == 1 and name in _LEAD_COLUMNS:
