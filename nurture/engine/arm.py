@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 
 from nurture.campaign.plan import EnterDate, EnterMatch, EnterSchedule
-from nurture.engine.enter import Candidate, enter
+from nurture.engine.enter import Candidate, enter, refuse
 from nurture.engine.turn import Turn
 from nurture.engine.writing import leave, on_grid
 from nurture.journey.dates import anniversary, next_date, next_occurrence
@@ -67,7 +67,7 @@ def arm_dates(turn: Turn, at: Mapping[int, datetime], name: str, spec: EnterDate
             if found.at > now or (lead, found.key) not in entered:  # what was caught up is not caught up again
                 wanted.append(Timer(lead, known.shard, "date", name, found.key, max(found.at, now), None, found.at))
         elif values[lead] is not None and not _has_entered(entered, lead, spec, values[lead], known.zone):
-            turn.record(lead, name, now, "not_entered", "date passed", inputs={"key": str(values[lead])})
+            refuse(turn, Candidate(name, lead, now, now, str(values[lead])), "date passed")
     timers.remove(turn.tx, gone)
     timers.put(turn.tx, wanted)
     _leave_old_dates(turn, values, at, name, spec)

@@ -10,6 +10,7 @@ from typing import Any
 
 from nurture.campaign.condition import Condition
 from nurture.campaign.plan import Plan
+from nurture.engine.asked_of import SAW, asked_of, look
 from nurture.engine.turn import Turn
 from nurture.journey.enrollment import key_text
 from nurture.journey.entry import refuse_again
@@ -62,7 +63,7 @@ def _enter_one(turn: Turn, campaign: str, candidates: list[Candidate]) -> int:
     deployed = turn.live.campaigns.get(campaign)
     if deployed is None or not deployed.enters or turn.live.paused:
         for c in candidates:
-            _refuse(turn, c, "not live")
+            refuse(turn, c, "not live")
         return 0
     plan = turn.live.plan(campaign)
     turn.load(c.lead for c in candidates)
@@ -72,7 +73,7 @@ def _enter_one(turn: Turn, campaign: str, candidates: list[Candidate]) -> int:
         history = before.setdefault(c.lead, [])
         reason = _history_refusal(plan, c, history, turn.zone(c.lead))
         if reason:
-            _refuse(turn, c, reason)
+            refuse(turn, c, reason)
         else:
             allowed.append(c)
             history.append(Entry(c.key or "", c.now, True))
@@ -100,13 +101,14 @@ def _ask(turn: Turn, plan: Plan, candidates: list[Candidate]) -> list[Candidate]
     if not questions or not candidates:
         return candidates
     rows = [Row(lead=c.lead, as_of=c.now, zone=turn.zone(c.lead), event=c.event, key=c.key) for c in candidates]
-    allowed = []
+    allowed, refused = [], []
     for c, answers in zip(candidates, turn.live.asker.ask(turn.tx, [q[2] for q in questions], rows), strict=True):
         no = next((reason for (reason, bad, _), answer in zip(questions, answers, strict=True) if answer is bad), None)
         if no:
-            _refuse(turn, c, no)
+            refused.append((c, no))
         else:
             allowed.append(c)
+    refuse_by_conditions(turn, plan, refused)
     return allowed
 
 
@@ -147,5 +149,20 @@ def _open(turn: Turn, plan: Plan, version: str, candidates: list[Candidate]) -> 
     return len(rows)
 
 
-def _refuse(turn: Turn, c: Candidate, reason: str) -> None:
-    turn.record(c.lead, c.campaign, c.now, "not_entered", reason, inputs={"key": c.key} if c.key else None)
+def refuse_by_conditions(turn: Turn, plan: Plan, refused: Sequence[tuple[Candidate, str]]) -> None:
+    """Keep that these did not enter, each with its reason, and what the conditions behind it saw."""
+    if not refused:
+        return
+    asked = {no: asked_of(plan, "not_entered", no, None, None) for _, no in refused}
+    rows = [Row(lead=c.lead, as_of=c.now, zone=turn.zone(c.lead), event=c.event, key=c.key) for c, _ in refused]
+    saw = look(turn, [(no, asked[no], row) for (_, no), row in zip(refused, rows, strict=True)])
+    for (c, no), seen in zip(refused, saw, strict=True):
+        refuse(turn, c, no, **{SAW: seen})
+
+
+def refuse(turn: Turn, c: Candidate, reason: str, **inputs: Any) -> None:
+    """Keep that the lead did not enter, and why: an answer for good (S9)."""
+    deployed = turn.live.campaigns.get(c.campaign)
+    key = {"key": c.key} if c.key else {}
+    version = deployed.version if deployed is not None else None
+    turn.record(c.lead, c.campaign, c.now, "not_entered", reason, version=version, inputs={**key, **inputs} or None)

@@ -11,7 +11,7 @@ import msgspec
 from nurture.campaign.condition import Condition
 from nurture.campaign.plan import EnterDate, EnterEvent, EnterMatch, EnterSchedule, Unless
 from nurture.engine import arm, deals
-from nurture.engine.enter import Candidate, enter, key_of
+from nurture.engine.enter import Candidate, enter, key_of, refuse, refuse_by_conditions
 from nurture.engine.triggers import Happened
 from nurture.engine.turn import Turn
 from nurture.journey.dates import next_occurrence
@@ -36,7 +36,7 @@ def react(turn: Turn, events: Sequence[Arrival], happened: Sequence[Happened]) -
     for e in fresh:
         if e.name == "stage.entered" and e.properties.get("cause") != "import":
             for campaign in turn.live.by_stage.get(str(e.properties.get("stage")), ()):
-                candidates.append(Candidate(campaign, e.lead, now[e.lead], now[e.lead], "", e.id, e.properties, e.at))
+                candidates.append(_candidate(campaign, e, now[e.lead], ""))
         elif e.name == "enroll.requested":
             candidates.append(_manual(turn, str(e.properties.get("campaign")), e, now[e.lead]))
     enter(turn, candidates)
@@ -47,7 +47,7 @@ def react(turn: Turn, events: Sequence[Arrival], happened: Sequence[Happened]) -
 def _manual(turn: Turn, campaign: str, e: Arrival, now: datetime) -> Candidate:
     spec = turn.live.plan(campaign).enter if campaign in turn.live.campaigns else None
     key = key_of(e.properties, spec.key) if isinstance(spec, EnterEvent) else ""
-    return Candidate(campaign, e.lead, now, now, key, e.id, e.properties, e.at)
+    return _candidate(campaign, e, now, key)
 
 
 def _by_campaign(listeners: dict[str, list[str]], events: Sequence[Arrival]) -> dict[str, list[Arrival]]:
@@ -70,10 +70,12 @@ def _repeat_or_start(
         _restart_quiet(turn, campaign, spec, starting, now)
         return []
     passing = _where(turn, spec.where, [(e, now[e.lead]) for e in starting])
-    return [
-        Candidate(campaign, e.lead, at, at, key_of(e.properties, spec.key), e.id, e.properties, e.at)
-        for e, at in passing
-    ]
+    return [_candidate(campaign, e, at, key_of(e.properties, spec.key)) for e, at in passing]
+
+
+def _candidate(campaign: str, e: Arrival, at: datetime, key: str | None) -> Candidate:
+    """A lead that this event may let in, as of that instant."""
+    return Candidate(campaign, e.lead, at, at, key, e.id, e.properties, e.at)
 
 
 def _without_repeats(turn: Turn, campaign: str, spec: EnterEvent, events: Sequence[Arrival]) -> list[Arrival]:
@@ -119,13 +121,13 @@ def _restart_quiet(
         key = key_of(e.properties, spec.key)
         if key is None:
             enters = turn.live.campaigns[campaign].enters and not turn.live.paused
-            turn.record(e.lead, campaign, now[e.lead], "not_entered", "no key" if enters else "not live")
+            refuse(turn, _candidate(campaign, e, now[e.lead], None), "no key" if enters else "not live")
             continue
         known = standing.get((e.lead, key))
         if known is not None and known.due is None:
             by = closed_by.get(known.event or 0)
             if by is not None:
-                turn.record(e.lead, campaign, now[e.lead], "not_entered", f"cancelled by {by}", inputs={"key": key})
+                refuse(turn, _candidate(campaign, e, now[e.lead], key), f"cancelled by {by}")
             continue
         if known is not None and known.at is not None and e.at < known.at:
             continue
@@ -158,8 +160,7 @@ def _cancel_quiet(turn: Turn, campaign: str, events: Sequence[Arrival], now: Map
             ended = [t for t in standing if t.lead == e.lead and (key is None or t.key == key) and t.id not in gone]
             for t in ended:
                 gone[t.id] = None
-                inputs = {"key": t.key} if t.key else None
-                turn.record(e.lead, campaign, at, "not_entered", f"cancelled by {e.name}", inputs=inputs)
+                refuse(turn, _candidate(campaign, e, at, t.key), f"cancelled by {e.name}")
             if key is not None and (ended or not e.fact):
                 closing.append(Timer(e.lead, e.shard, "settle", campaign, key, None, e.id))
     timers.remove(turn.tx, list(gone))
@@ -229,14 +230,9 @@ def _settled(turn: Turn, campaign: str, spec: EnterEvent, fired: Sequence[Timer]
     keys = {t.event: t.key for t in fired}
     passing = _where(turn, spec.where, quiet)
     passed = {e.id for e, _ in passing}
-    for e, at in quiet:
-        if e.id not in passed:
-            inputs = {"key": keys[e.id]} if keys[e.id] else None
-            turn.record(e.lead, campaign, at, "not_entered", "condition false", inputs=inputs)
-    enter(
-        turn,
-        [Candidate(campaign, e.lead, at, at, keys[e.id], e.id, e.properties, e.at) for e, at in passing],
-    )
+    others = [_candidate(campaign, e, at, keys[e.id]) for e, at in quiet if e.id not in passed]
+    refuse_by_conditions(turn, turn.live.plan(campaign), [(c, "condition false") for c in others])
+    enter(turn, [_candidate(campaign, e, at, keys[e.id]) for e, at in passing])
 
 
 def _dated(turn: Turn, campaign: str, spec: EnterDate, fired: Sequence[Timer]) -> None:

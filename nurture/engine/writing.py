@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from nurture.campaign.plan import Leave
 from nurture.engine import effects
+from nurture.engine.asked_of import SAW, Asked, Saw, asked_of, look
 from nurture.engine.turn import Turn
 from nurture.journey import happened
 from nurture.journey.effects import Decision, Record
@@ -22,6 +23,7 @@ from nurture.store.conditions import Row
 from nurture.store.timers import Timer
 
 LOOK_EVERY = timedelta(minutes=15)  # how often relative conditions of open enrollments are asked (S5)
+_CONDITIONAL = ("skipped", "branched", "ended")  # records that may rest on conditions
 _EPOCH = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
@@ -41,9 +43,10 @@ def write(turn: Turn, decided: Sequence[Decided]) -> None:
         return
     turn.live.ensure(turn.tx, {(d.decision.after.campaign, d.decision.after.version) for d in decided})
     ended = {d.before.id: d for d in decided if d.decision.end is not None}
-    for d in decided:
-        for record in d.decision.records:
-            _record(turn, d, record)
+    saw = _saw(turn, decided)
+    for i, d in enumerate(decided):
+        for n, record in enumerate(d.decision.records):
+            _record(turn, d, record, saw.get((i, n)))
         if d.decision.end is not None or d.before.state != d.decision.after.state:
             what = "ended" if d.decision.end is not None else d.decision.after.state
             turn.enrollment_changed(d.before.lead, d.before.campaign, d.now, what)
@@ -76,20 +79,50 @@ def leave(turn: Turn, leaving: Sequence[tuple[Enrollment, str, datetime]]) -> No
     write(turn, [Decided(e, decision, now) for e, decision, now in found if decision is not None])
 
 
-def _record(turn: Turn, d: Decided, record: Record) -> None:
-    reason = record.reason
+def _saw(turn: Turn, decided: Sequence[Decided]) -> dict[tuple[int, int], Saw]:
+    """What the conditions behind these records saw, by the place of the decision and of the record in it."""
+    known: dict[tuple[str | None, ...], tuple[Asked, ...]] = {}
+    found = []
+    for i, d in enumerate(decided):
+        after = d.decision.after
+        for n, record in enumerate(d.decision.records):
+            if record.what not in _CONDITIONAL:
+                continue
+            reason = _reason(d, record)
+            mark = (after.campaign, after.version, record.what, reason, record.step, record.detail)
+            if mark not in known:
+                plan = turn.live.plans[after.campaign, after.version]
+                known[mark] = asked_of(plan, record.what, reason, record.step, record.detail)
+            if known[mark]:
+                found.append((i, n, mark))
+    turn.load(decided[i].before.lead for i, _, _ in found)
+    questions = [(mark, known[mark], _row(turn, decided[i])) for i, _, mark in found]
+    return dict(zip([(i, n) for i, n, _ in found], look(turn, questions), strict=True))
+
+
+def _row(turn: Turn, d: Decided) -> Row:
+    e = d.before
+    return Row(lead=e.lead, as_of=d.now, zone=turn.zone(e.lead), enrollment=e.id, key=e.key)
+
+
+def _reason(d: Decided, record: Record) -> str | None:
     end = d.decision.end
-    if record.what == "ended" and end is not None:
-        reason = outcome(end.state, end.reason)
+    return outcome(end.state, end.reason) if record.what == "ended" and end is not None else record.reason
+
+
+def _record(turn: Turn, d: Decided, record: Record, saw: Saw | None) -> None:
+    end = d.decision.end
     inputs = record.stored()
     if record.what == "ended" and end is not None and end.revenue is not None:
         inputs |= {"value": end.revenue, "currency": end.currency}
+    if saw is not None:
+        inputs[SAW] = saw
     turn.record(
         d.before.lead,
         d.before.campaign,
         d.now,
         record.what,
-        reason,
+        _reason(d, record),
         enrollment=d.before.id,
         version=d.decision.after.version,
         step=record.step,
