@@ -32,7 +32,7 @@ def backtest(
 
     chosen = choose(campaign, project)
     now = WallClock().now()
-    start = _since(since, chosen.project, now)
+    start = read_since(since, chosen.project, now)
     end = min(moment(until, chosen.project, "--until") or now, now)
     in_order(start, end)
     with as_it_is(open_folder(project)) as database, heard_on_stderr() as heard:
@@ -61,7 +61,8 @@ def backtest(
         typer.echo(f"note: {text}")
 
 
-def _since(text: str, project: Project, now: datetime) -> datetime:
+def read_since(text: str, project: Project, now: datetime) -> datetime:
+    """The instant of `--since`: so long ago, or a date. Raises UserError for one to come."""
     from nurture.campaign.duration import read_duration
     from nurture.journey.timing import shift
 

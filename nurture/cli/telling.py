@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nurture.store.timeline import Line
 
-_STYLES = {"good": "green", "bad": "red", "quiet": "dim", "plain": ""}
+STYLES = {"good": "green", "bad": "red", "quiet": "dim", "plain": ""}
 
 
 def print_lines(
@@ -28,7 +28,7 @@ def print_lines(
         text = Text(f"{indent}{local(line.at, zone):%Y-%m-%d %H:%M}  ", "cyan")
         if names is not None:
             text.append(f"{printable(names[line.lead]):<{width}}  ", "bold")
-        text.append(printable(say.text), _STYLES[say.tone])
+        text.append(printable(say.text), STYLES[say.tone])
         if say.why:
             text.append(f"  ({printable(say.why)})", "dim")
         console.print(text)

@@ -1,101 +1,119 @@
-"""`nurture why`: every decision about a lead in words, also why not."""
+"""`nurture why`: every decision about a lead in words, also why not; of a campaign, what came of it for everybody."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from nurture.cli.console import JsonOption, ProjectOption, print_json
-from nurture.cli.enrolling import LEAD_HINT, NOBODY, LeadArgument
-from nurture.errors import NotFound
+from nurture.cli.enrolling import LEAD_HINT, NOBODY
+from nurture.errors import NotFound, UserError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from nurture.campaign.plan import Plan
-    from nurture.store.why import Decided, Mailed, Stands
+    from nurture.cli.opening import Opened
+    from nurture.engine.why import Answer, Story
+    from nurture.store.database import Transaction
+    from nurture.store.why import Mailed
 
 
 def why(
-    lead: LeadArgument,
+    lead: Annotated[
+        str | None, typer.Argument(metavar="[LEAD]", help="An address, an external id or an id.", show_default=False)
+    ] = None,
     campaign: Annotated[
-        str | None, typer.Option("--campaign", metavar="NAME", help="Only about this campaign.")
+        str | None,
+        typer.Option(
+            "--campaign", metavar="NAME", help="Only about this campaign; without LEAD, what came of it for all."
+        ),
     ] = None,
     mail: Annotated[
-        str | None, typer.Option("--mail", metavar="TEMPLATE", help="Only about this mail (template or step).")
+        str | None,
+        typer.Option(
+            "--mail",
+            metavar="TEMPLATE",
+            help="Only about this mail (template or step); without LEAD, a message's number or Message-ID.",
+        ),
     ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="30d", help="Not what was before: so long ago, or a date.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="The latest so many decisions.")] = 200,
     as_json: JsonOption = False,
     project: ProjectOption = None,
 ) -> None:
-    """Every decision about a lead: what was decided, by which rule, on what, under which version; also why not."""
+    """Every decision about a lead: what was decided, by which rule, on what, under which version; also why not, and
+    what would have to be different."""
+    from nurture.cli.backtesting import read_since
     from nurture.cli.opening import opened
-    from nurture.store import why as store
-    from nurture.store.identities import find_lead
-    from nurture.store.versions import deployed, plans
+    from nurture.clock import WallClock
 
+    if lead is None and mail is None and campaign is None:
+        raise UserError("why what?", hint="name a lead, or --campaign NAME, or --mail with a message's number")
     with opened(project) as at, at.database.read() as tx:
-        found = find_lead(tx, lead)
-        if found is None:
-            raise NotFound(NOBODY, hint=LEAD_HINT)
-        known = deployed(tx)
-        made = store.decisions_about(tx, found, campaign)
-        sent = store.messages_to(tx, found)
-        stands = store.standing(tx, found, campaign)
-        live = {name: d.version for name, d in known.items()}
-        # What kept somebody out was asked of the live version; it is not recorded which one that was then.
-        wanted = {(d.line.campaign, d.version or live.get(d.line.campaign, "")) for d in made}
-        walked = plans(tx, sorted(wanted))
-    if campaign is not None and campaign not in known and not made:
-        raise NotFound(f"there is no campaign '{campaign}'", hint=f"there are: {', '.join(known) or 'none'}")
-    if mail is not None:
-        made = _about(mail, made)
-        stands = [s for s in stands if s.step == mail]
-    zone = at.project.zone
-    told = _Told(made, sent, stands, {n: walked[n, v] for n, v in live.items() if (n, v) in walked}, walked, zone)
+        now = WallClock().now()
+        if lead is None and mail is None:
+            _tell_campaign(tx, at, str(campaign), now, as_json)
+            return
+        after = read_since(since, at.project, now) if since is not None else None
+        story = _story(tx, at, lead, campaign, mail, now, after, limit)
     if as_json:
-        print_json([_json(one, told) for one in made])
+        print_json([_row(one) for one in story.answers])
     else:
-        _print(told, campaign, mail)
+        from nurture.cli.why_text import tell
+
+        tell(story, now, campaign=campaign, mail=mail if lead is not None else None, limit=limit)
 
 
-@dataclass(frozen=True)
-class _Told:
-    """What `why` knows of a lead. `live` are the plans that are live now, `plans` all that it walked."""
+def _story(
+    tx: Transaction,
+    at: Opened,
+    lead: str | None,
+    campaign: str | None,
+    mail: str | None,
+    now: datetime,
+    since: datetime | None,
+    limit: int,
+) -> Story:
+    from nurture.engine.why import Asked, why
+    from nurture.store.identities import find_lead
 
-    made: list[Decided]
-    sent: list[Mailed]
-    stands: list[Stands]
-    live: dict[str, Plan]
-    plans: dict[tuple[str, str], Plan]
-    zone: str
-
-    def rule(self, one: Decided) -> str:
-        """The rule behind a decision, as the campaign file has it."""
-        from nurture.engine.rule_of import rule_of
-
-        name = one.line.campaign
-        plan = self.plans.get((name, one.version)) if one.version else self.live.get(name)
-        return rule_of(plan, one.line) if plan is not None else ""
-
-
-def _about(mail: str, made: list[Decided]) -> list[Decided]:
-    """What was decided of this mail, and, where it never came so far, what ended or kept out the enrollment."""
-    named = [d for d in made if mail in (d.line.step, d.line.detail)]
-    if any(d.line.what in ("released", "refused", "skipped") for d in named):
-        return named
-    return [d for d in made if d in named or d.line.what in ("entered", "not_entered", "ended", "parked")]
+    if lead is None:
+        message = _message(tx, str(mail))
+        asked = Asked(campaign, message=message)
+        return why(tx, at.project, message.lead or 0, now, asked)
+    found = find_lead(tx, lead)
+    if found is None:
+        raise NotFound(NOBODY, hint=LEAD_HINT)
+    return why(tx, at.project, found, now, Asked(campaign, mail, None, since, limit))
 
 
-def _json(one: Decided, told_: _Told) -> dict[str, Any]:
+def _message(tx: Transaction, ref: str) -> Mailed:
+    from nurture.store import why as store
+
+    found = store.find_message(tx, ref)
+    if found is None:
+        hint = "without a lead, --mail takes a number of 'nurture outbox list', or a Message-ID"
+        raise NotFound(f"there is no message '{ref}'", hint=hint)
+    if found.lead is None:
+        raise NotFound(
+            "that message is about nobody who is still here", hint="its lead was erased, or it never had one"
+        )
+    if found.enrollment is None:
+        raise NotFound(
+            f"no campaign sent that message: it is of kind '{found.kind}'", hint="try 'nurture consent show'"
+        )
+    return found
+
+
+def _row(one: Answer) -> dict[str, Any]:
+    """One row of `--json`; docs/how-to/ask-why.md says what each field means."""
     import msgspec
 
-    from nurture.engine.explain import told
-
-    line, say = one.line, told(one.line, told_.zone)
-    mail = _message(one, told_.sent)
+    line = one.line
+    kept = {name: value for name, value in line.inputs.items() if name != "saw"}
+    saw = [{"condition": seen.condition, "holds": seen.holds, "value": seen.value} for seen in one.saw]
     return {
         "at": line.at.isoformat(),
         "campaign": line.campaign,
@@ -105,81 +123,38 @@ def _json(one: Decided, told_: _Told) -> dict[str, Any]:
         "what": line.what,
         "reason": line.reason,
         "detail": line.detail,
-        "inputs": line.inputs,
-        "text": say.text,
-        "why": say.why,
-        "rule": told_.rule(one),
-        "message": msgspec.to_builtins(mail) if mail is not None else None,
+        "outcome": one.told.text,
+        "why": one.told.why,
+        "rule": one.rule,
+        "inputs": {**kept, "saw": saw},
+        "would_need": [[msgspec.to_builtins(change) for change in way] for way in one.ways],
+        "message": msgspec.to_builtins(one.message) if one.message is not None else None,
     }
 
 
-def _message(one: Decided, sent: list[Mailed]) -> Mailed | None:
-    """The message that a release put into the outbox: of its step, the first not before it."""
-    line = one.line
-    if line.what != "released":
-        return None
-    mine = [m for m in sent if m.kind == "mail" and (m.enrollment, m.step) == (line.enrollment, line.step)]
-    return next((m for m in mine if m.released_at >= line.at), None)
+def _tell_campaign(tx: Transaction, at: Opened, name: str, now: datetime, as_json: bool) -> None:
+    from nurture.engine.why_campaign import what_came_of
 
+    found = what_came_of(tx, name)
+    if as_json:
+        print_json(
+            [
+                {
+                    "at": now.isoformat(),
+                    "campaign": name,
+                    "version": found.version,
+                    "what": one.count.what,
+                    "reason": one.count.reason,
+                    "detail": one.count.about,
+                    "outcome": one.text,
+                    "why": one.why,
+                    "rule": one.rule,
+                    "count": one.count.count,
+                }
+                for one in found.lines
+            ]
+        )
+        return
+    from nurture.cli.why_text import tell_campaign
 
-def _print(told_: _Told, campaign: str | None, mail: str | None) -> None:
-    from rich.console import Console
-
-    from nurture.cli.telling import print_lines, printable
-
-    console = Console(highlight=False, soft_wrap=True)
-    if not told_.made:
-        about = f" about '{campaign}'" if campaign else ""
-        console.print(f"nothing was decided{about}: no event, stage or date of this lead has started it", markup=False)
-    for title, group in _groups(told_.made).items():
-        console.print(title, style="bold", markup=False)
-        for one in group:
-            print_lines(console, [one.line], told_.zone, indent="  ")
-            for more in _more(one, told_):
-                console.print(f"  {'':<16}    {printable(more)}", style="dim", markup=False)
-        _now(console, [s for s in told_.stands if s.id == group[0].line.enrollment], told_.zone)
-    if mail is not None and told_.made and not any(mail in (d.line.step, d.line.detail) for d in told_.made):
-        console.print(f"'{printable(mail)}' was never reached", style="yellow", markup=False)
-
-
-def _more(one: Decided, told_: _Told) -> Iterator[str]:
-    """What stands below a decision: its rule, and what became of the message."""
-    from nurture.engine.explain import clock
-
-    rule = told_.rule(one)
-    if rule:
-        yield f"rule: {rule}"
-    message = _message(one, told_.sent)
-    if message is not None:
-        when = f" {clock(message.sent_at, told_.zone)}" if message.sent_at else ""
-        yield f"message {message.id}: {message.state}{when}" + (f": {message.reason}" if message.reason else "")
-
-
-def _groups(made: list[Decided]) -> dict[str, list[Decided]]:
-    """By enrollment, each from its entry to its end; what let nobody in stands by its campaign."""
-    found: dict[str, list[Decided]] = {}
-    keys: dict[int, str] = {}
-    for one in made:
-        line = one.line
-        if line.enrollment is None:
-            found.setdefault(f"{line.campaign}: not entered", []).append(one)
-            continue
-        if line.enrollment not in keys:
-            key = f", key '{line.inputs['key']}'" if line.inputs.get("key") else ""
-            version = f", version {one.version}" if one.version else ""
-            keys[line.enrollment] = f"{line.campaign}{key}{version} (enrollment {line.enrollment})"
-        found.setdefault(keys[line.enrollment], []).append(one)
-    return found
-
-
-def _now(console: Console, stands: list[Stands], zone: str) -> None:
-    from nurture.engine.explain import WHY_DEFERRED, clock
-
-    for s in stands:
-        if s.state == "parked":
-            console.print(f"  now: parked on '{s.step}': {s.error}", style="red", markup=False)
-            continue
-        held = WHY_DEFERRED.get(s.held or "", s.held or "")
-        until = f" until {clock(s.wake, zone)}" if s.wake is not None else ""
-        why_ = f" ({held})" if held else ""
-        console.print(f"  now: on '{s.step}'{until}{why_}", style="cyan", markup=False)
+    tell_campaign(name, found)

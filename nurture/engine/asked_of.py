@@ -10,6 +10,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 from nurture.campaign.condition import All, Condition
+from nurture.campaign.condition import Any as AnyOf
 from nurture.campaign.needs import leaves
 from nurture.campaign.plan import Branch, EnterEvent, Plan, Repeat
 from nurture.engine.turn import Turn
@@ -29,7 +30,7 @@ def asked_of(plan: Plan, what: str, reason: str | None, step: str | None, detail
     """What was asked, in order, for a decision so recorded; any one of them answering otherwise would have changed it.
     Empty where it rests on none."""
     match what:
-        case "not_entered":
+        case "not_entered" | "would_not_enter":
             return _of_entry(plan, reason)
         case "ended":
             return _of_end(plan, reason or "")
@@ -60,7 +61,9 @@ def _of_end(plan: Plan, reason: str) -> tuple[Asked, ...]:
 
 
 def _ends(plan: Plan, numbers: Sequence[int | None]) -> tuple[Asked, ...]:
-    return tuple(Asked(plan.conditions[n], False) for n in numbers if n is not None)
+    """Not one of them may hold."""
+    asked = tuple(plan.conditions[n] for n in numbers if n is not None)
+    return (Asked(asked[0] if len(asked) == 1 else AnyOf(asked), False),) if asked else ()
 
 
 def _of_step(plan: Plan, what: str, reason: str | None, step_id: str | None, detail: str | None) -> tuple[Asked, ...]:

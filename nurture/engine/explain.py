@@ -35,6 +35,28 @@ WHY_NOT_ENTERED = {
     "condition false": "the condition of the entry did not hold",
     "date passed": "the date had gone by when it became known",
 }
+# And of those that a look at the lead as it is now may find (engine.why_not).
+WHY_NOT_IN = {
+    "not live": "the campaign, or everything, is not taking anybody in",
+    "no event": "nothing of the kind that begins it has come from this lead",
+    "event too late": "the last one came late or by an import: it counts, but begins nothing",
+    "event did not fit": "'where' did not hold for the last one",
+    "not quiet yet": "'settle' wants it to be quiet for a while",
+    "not moved there": "it begins when the lead is moved to that stage",
+    "stood there before": "it begins with the move, and that was before",
+    "match does not hold": "it begins when the condition becomes true",
+    "match held before": "the condition was true already when the campaign first looked",
+    "no date": "the date it goes by is missing",
+    "its time is to come": "nothing is wrong: it is not yet time",
+    "schedule over": "there is no further time in the schedule",
+    "nothing began it": "nothing stands in its way",
+    "already in it": "it is in it now, with the same key",
+    "condition false": "the condition of the entry does not hold",
+    "exit already true": "one of the exit conditions holds",
+    "goal already true": "the goal is reached already",
+    "re-entry too soon": "'again: after' since the last entry has not passed",
+    "re-entry limit": "it was in it as often as 'again' allows",
+}
 WHY_KEPT = {
     "no address": "the lead has no address",
     "no consent": "nothing allows to write on this topic",
@@ -88,6 +110,18 @@ def _not_entered(line: Line, zone: str) -> Told:
     if reason.startswith("cancelled by "):
         why = "'unless' happened before it had been quiet long enough"
     return Told(f"did not enter: {reason}{key}", why, "quiet")
+
+
+_WHY_STANDS = {**WHY_DEFERRED, "wait": "", "event": "waits for what may come", "answer": "a webhook is to answer"}
+
+
+def _would_not_enter(line: Line, zone: str) -> Told:
+    return Told(f"now: would not enter: {line.reason}", WHY_NOT_IN.get(line.reason or "", ""), "quiet")
+
+
+def _stands(line: Line, zone: str) -> Told:
+    held = _WHY_STANDS.get(line.reason or "", line.reason or "")
+    return Told(f"now: on '{line.step}'{_until(line, zone)}" + (f" ({held})" if held else ""))
 
 
 def _sent(line: Line, zone: str) -> Told:
@@ -211,4 +245,6 @@ _SENTENCES: dict[str, Callable[[Line, str], Told]] = {
     "parked": _text("set aside until a deploy mends it: {reason}", "bad"),
     "unparked": _text("goes on after a deploy"),
     "ended": _ended,
+    "would_not_enter": _would_not_enter,
+    "stands": _stands,
 }

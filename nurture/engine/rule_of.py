@@ -10,7 +10,7 @@ from nurture.store.timeline import Line
 def rule_of(plan: Plan, line: Line) -> str:
     """The rule, in the words of the campaign file; empty where the decision rests on none of this plan's."""
     match line.what, line.reason or "":
-        case "not_entered", reason:
+        case "not_entered" | "would_not_enter", reason:
             return _entry(plan, reason)
         case "ended", "goal" if plan.goal is not None:
             return f"goal: {{{phrase_trigger(plan.goal.trigger, plan.conditions)}}}"

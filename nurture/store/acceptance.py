@@ -29,26 +29,24 @@ class Arrival:
     properties: dict[str, Any]
 
 
-_COLUMNS = [
-    events.c[n] for n in ("id", "lead_id", "shard", "name", "at", "accepted_at", "fact", "source", "properties")
-]
+COLUMNS = [events.c[n] for n in ("id", "lead_id", "shard", "name", "at", "accepted_at", "fact", "source", "properties")]
 
 
 def arrivals(tx: Transaction, scope: Scope, limit: int) -> list[Arrival]:
     """New events in the order they came. Uses ix_events_unseen, or ix_events_new for one shard, so that what was seen
     long ago costs nothing."""
-    query = select(*_COLUMNS).where(events.c.seq.is_(None), scope.on(events)).order_by(events.c.id).limit(limit)
+    query = select(*COLUMNS).where(events.c.seq.is_(None), scope.on(events)).order_by(events.c.id).limit(limit)
     return [Arrival(*row) for row in tx.execute(query)]
 
 
 def arrivals_of(tx: Transaction, lead_ids: Sequence[int], after: int) -> list[Arrival]:
     """New events of these leads with a higher id than `after`, in the order they came."""
-    query = select(*_COLUMNS).where(events.c.seq.is_(None), events.c.lead_id.in_(lead_ids), events.c.id > after)
+    query = select(*COLUMNS).where(events.c.seq.is_(None), events.c.lead_id.in_(lead_ids), events.c.id > after)
     return [Arrival(*row) for row in tx.execute(query.order_by(events.c.id))]
 
 
 def by_ids(tx: Transaction, ids: Sequence[int]) -> dict[int, Arrival]:
-    return {row[0]: Arrival(*row) for row in tx.execute(select(*_COLUMNS).where(events.c.id.in_(ids)))}
+    return {row[0]: Arrival(*row) for row in tx.execute(select(*COLUMNS).where(events.c.id.in_(ids)))}
 
 
 def accept(tx: Transaction, accepted: Sequence[Arrival]) -> None:

@@ -469,6 +469,16 @@ class DecisionRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_decisions_lead_id", "lead_id", "id"),
         Index("ix_decisions_enrollment_id", "enrollment_id"),
+        # What was decided against, for `why` of a whole campaign. The many other decisions are not in it.
+        Index(
+            "ix_decisions_kept",
+            "campaign",
+            "what",
+            "reason",
+            "step",
+            sqlite_where=text("what IN ('not_entered', 'refused', 'skipped')"),
+            postgresql_where=text("what IN ('not_entered', 'refused', 'skipped')"),
+        ),
     )
     id: int | None = _key()
     lead_id: int = _ref()
