@@ -53,8 +53,10 @@ def why(
         raise UserError("why what?", hint="name a lead, or --campaign NAME, or --mail with a message's number")
     with opened(project) as at, at.database.read() as tx:
         now = WallClock().now()
+        if campaign is not None:
+            _must_be_deployed(tx, at, campaign)
         if lead is None and mail is None:
-            _tell_campaign(tx, at, str(campaign), now, as_json)
+            _tell_campaign(tx, str(campaign), now, as_json)
             return
         after = read_since(since, at.project, now) if since is not None else None
         story = _story(tx, at, lead, campaign, mail, now, after, limit)
@@ -132,7 +134,21 @@ def _row(one: Answer) -> dict[str, Any]:
     }
 
 
-def _tell_campaign(tx: Transaction, at: Opened, name: str, now: datetime, as_json: bool) -> None:
+def _must_be_deployed(tx: Transaction, at: Opened, name: str) -> None:
+    from nurture.campaign.problems import did_you_mean
+    from nurture.campaign.read import read_campaigns
+    from nurture.store.versions import deployed
+
+    known = deployed(tx)
+    if name in known:
+        return
+    if name in read_campaigns(at.folder.campaigns, at.project).plans:
+        raise NotFound(f"nobody can be in '{name}': it was never deployed", hint="run 'nurture deploy'")
+    hint = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none'}"
+    raise NotFound(f"there is no campaign '{name}'", hint=hint)
+
+
+def _tell_campaign(tx: Transaction, name: str, now: datetime, as_json: bool) -> None:
     from nurture.engine.why_campaign import what_came_of
 
     found = what_came_of(tx, name)

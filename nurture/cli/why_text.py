@@ -40,10 +40,11 @@ def tell(story: Story, now: datetime, *, campaign: str | None, mail: str | None,
         about = f" about '{campaign}'" if campaign else ""
         console.print(f"nothing was decided{about}: no event, stage or date of this lead has started it", markup=False)
         return
-    console.print(f"times are {story.zone}", style="dim", markup=False)
+    console.print(f"{printable(story.who)}; times are {story.zone}", style="dim", markup=False)
     if story.more:
         console.print(f"the latest {limit:,} decisions; --limit and --since show others", style="dim", markup=False)
     for title, group in _groups(story.answers).items():
+        console.print()
         console.print(title, style="bold", markup=False)
         for one in group:
             _tell_one(console, one, story.zone, now)
@@ -52,31 +53,31 @@ def tell(story: Story, now: datetime, *, campaign: str | None, mail: str | None,
 
 
 def _tell_one(console: Console, one: Answer, zone: str, now: datetime) -> None:
-    when = " " * 16 if one.line.at == now else f"{local(one.line.at, zone):%Y-%m-%d %H:%M}"
+    when = f"{'now':<16}" if one.line.at == now else f"{local(one.line.at, zone):%Y-%m-%d %H:%M}"
     _print(console, f"  {when}  ", one.told.text, STYLES[one.told.tone] or "default")
     for text in _below(one, zone, now):
         _print(console, " " * _INDENT, text, "dim")
 
 
 def _below(one: Answer, zone: str, now: datetime) -> Iterator[str]:
-    """What stands below a decision: why, its rule, what it saw, what would have changed it, what became of the mail."""
+    """What stands below a decision: why, its rule, what would have changed it, what became of the mail."""
     if one.told.why:
         yield one.told.why
     if one.rule:
         yield f"rule: {one.rule}"
-    seen = [f"{s.condition} was {_value(s.value, zone)}" for s in one.saw if s.value is not None]
-    if seen:
+    line = one.line
+    if one.ways and line.what not in _SAID_ALREADY and (line.what, line.reason) != ("stands", "wait"):
+        yield from _needs(_LABELS.get(line.what, "needed"), one.ways, zone, now, "is" if line.at == now else "was")
+    elif seen := [f"{s.condition} was {_value(s.value, zone)}" for s in one.saw if s.value is not None]:
         yield f"saw: {'; '.join(seen)}"
-    if one.line.what not in _SAID_ALREADY and (one.line.what, one.line.reason) != ("stands", "wait"):
-        yield from _needs(_LABELS.get(one.line.what, "needed"), one.ways, zone, now)
     if one.message is not None:
         m = one.message
         when = f" {clock(m.sent_at, zone)}" if m.sent_at else ""
         yield f"message {m.id}: {m.state}{when}" + (f": {m.reason}" if m.reason else "")
 
 
-def _needs(label: str, ways: Ways, zone: str, now: datetime) -> Iterator[str]:
-    told = [" and ".join(_change(change, zone, now) for change in way) for way in ways]
+def _needs(label: str, ways: Ways, zone: str, now: datetime, verb: str) -> Iterator[str]:
+    told = [" and ".join(_change(change, zone, now, verb) for change in way) for way in ways]
     if len(told) == 1:
         yield f"{label}: {told[0]}"
     elif told:
@@ -84,9 +85,15 @@ def _needs(label: str, ways: Ways, zone: str, now: datetime) -> Iterator[str]:
         yield from (f"- {text}" for text in told)
 
 
-def _change(change: Change, zone: str, now: datetime) -> str:
-    when = f", {day(change.at, zone, now)}" if change.at is not None else ""
-    return f"{change.text}{when}"
+def _change(change: Change, zone: str, now: datetime, verb: str) -> str:
+    """With what was found instead, and when it comes without anybody's doing."""
+    notes = []
+    if change.saw is not None:
+        verb = "since" if change.rule.startswith("in_stage_for") else verb
+        notes.append(f"{verb} {_value(change.saw, zone)}" if change.rule else _value(change.saw, zone))
+    if change.at is not None:
+        notes.append(f"by itself {day(change.at, zone, now)}" if change.rule else day(change.at, zone, now))
+    return change.text + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _value(value: str | None, zone: str) -> str:

@@ -116,12 +116,12 @@ _WHY_STANDS = {**WHY_DEFERRED, "wait": "", "event": "waits for what may come", "
 
 
 def _would_not_enter(line: Line, zone: str) -> Told:
-    return Told(f"now: would not enter: {line.reason}", WHY_NOT_IN.get(line.reason or "", ""), "quiet")
+    return Told(f"would not enter: {line.reason}", WHY_NOT_IN.get(line.reason or "", ""), "quiet")
 
 
 def _stands(line: Line, zone: str) -> Told:
     held = _WHY_STANDS.get(line.reason or "", line.reason or "")
-    return Told(f"now: on '{line.step}'{_until(line, zone)}" + (f" ({held})" if held else ""))
+    return Told(f"stands on '{line.step}'{_until(line, zone)}" + (f" ({held})" if held else ""))
 
 
 def _sent(line: Line, zone: str) -> Told:

@@ -24,7 +24,7 @@ def what_lets(
         case "no address":
             return (Change("the lead has an address: from a form, the API or an import"),)
         case "no consent":
-            return (Change(_agreed(project, person, topic, clock), f"topic: {topic}", _state(person, topic)),)
+            return (Change(_agreed(project, person, topic, clock), saw=_state(person, topic)),)
         case "suppressed":
             return _lifted(person, topic, now)
         case "jurisdiction":
@@ -49,7 +49,7 @@ _LACKS = {
 
 def _state(person: Person | None, topic: str) -> str:
     consent = person.consents.get(topic) if person else None
-    return consent.state if consent else "none"
+    return f"now: {consent.state}" if consent else "now: never said"
 
 
 def _agreed(project: Project, person: Person | None, topic: str, clock: Callable[[datetime], str]) -> str:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 from nurture.campaign.phrasing import phrase, phrase_trigger
-from nurture.campaign.plan import Again, Branch, EnterEvent, Plan, Repeat, Send, Split, Unless
+from nurture.campaign.plan import (
+    Again,
+    Branch,
+    EnterDate,
+    EnterEvent,
+    EnterMatch,
+    EnterSchedule,
+    EnterStage,
+    Plan,
+    Repeat,
+    Send,
+    Split,
+    Unless,
+)
 from nurture.store.timeline import Line
 
 
 def rule_of(plan: Plan, line: Line) -> str:
     """The rule, in the words of the campaign file; empty where the decision rests on none of this plan's."""
     match line.what, line.reason or "":
+        case "would_not_enter", reason if rule := _beginning(plan, reason):
+            return rule
         case "not_entered" | "would_not_enter", reason:
             return _entry(plan, reason)
         case "ended", "goal" if plan.goal is not None:
@@ -19,6 +34,29 @@ def rule_of(plan: Plan, line: Line) -> str:
             return f"exit: {{{phrase_trigger(named[0].trigger, plan.conditions)}}}" if named else ""
         case _:
             return _step(plan, line)
+
+
+def _beginning(plan: Plan, reason: str) -> str:
+    """The rule by which the campaign would begin, where that is what is missing."""
+    match plan.enter, reason:
+        case EnterEvent(where=where), "event did not fit" if where is not None:
+            return f"where: {{{phrase(where)}}}"
+        case _, "condition false" if plan.only_if is not None:
+            return f"only_if: {{{phrase(plan.only_if)}}}"
+        case EnterEvent(event=event), "no event" | "event too late":
+            return f"enter: {{event: {event}}}"
+        case EnterEvent(settle=settle), "not quiet yet":
+            return f"settle: {settle}"
+        case EnterMatch(condition=condition), "match does not hold" | "match held before":
+            return f"enter: {{match: {{{phrase(condition)}}}}}"
+        case EnterStage(stage=stage), "not moved there" | "stood there before":
+            return f"enter: {{stage: {stage}}}"
+        case EnterDate(field=field), "no date" | "date passed" | "its time is to come":
+            return f"enter: {{date: lead.{'.'.join(field)}}}"
+        case EnterSchedule(at=at), "schedule over" | "its time is to come":
+            return f"enter: {{schedule: {at}}}"
+        case _:
+            return ""
 
 
 def _entry(plan: Plan, reason: str) -> str:

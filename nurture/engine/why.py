@@ -70,6 +70,7 @@ class Asked:
 class Story:
     """The answers, oldest first, those about now last. `more`: there are older ones. `zone` is the lead's."""
 
+    who: str
     answers: list[Answer]
     zone: str
     more: bool = False
@@ -122,15 +123,11 @@ class _Reading:
 
 
 def why(tx: Transaction, project: Project, lead: LeadId, now: datetime, asked: Asked) -> Story:
-    """Raises NotFound for a campaign or a mail that nobody knows. Of a lead that is there."""
+    """Of a lead that is there. Raises NotFound for a mail that no campaign sends."""
     reading = _read(tx, project, lead, now)
     made = _decisions(tx, lead, asked)
     more = asked.limit is not None and len(made) > asked.limit
     made = made[-asked.limit :] if asked.limit is not None else made
-    if asked.campaign is not None and asked.campaign not in reading.live and not made:
-        raise NotFound(
-            f"there is no campaign '{asked.campaign}'", hint=f"there are: {', '.join(reading.live) or 'none'}"
-        )
     reading.meet({(d.line.campaign, d.version) for d in made})
     sending = _sending(reading, made, asked.mail) if asked.mail is not None else set()
     if asked.mail is not None:
@@ -142,7 +139,9 @@ def why(tx: Transaction, project: Project, lead: LeadId, now: datetime, asked: A
         answers += _standing(reading, asked, sending, over)
         answers += _absent(reading, asked, sending)
     never = asked.mail is not None and not any(asked.mail in (d.line.step, d.line.detail) for d in made)
-    return Story(answers, reading.known.zone, more, never)
+    person = reading.known.person
+    who = (person.email if person else None) or f"lead {lead}"
+    return Story(who, answers, reading.known.zone, more, never)
 
 
 def _read(tx: Transaction, project: Project, lead: LeadId, now: datetime) -> _Reading:

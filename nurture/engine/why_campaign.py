@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from nurture.campaign.plan import Plan
 from nurture.engine.explain import WHY_KEPT, WHY_NOT_ENTERED
 from nurture.engine.rule_of import rule_of
-from nurture.errors import NotFound
 from nurture.store import versions
 from nurture.store.database import Transaction
 from nurture.store.timeline import Line
@@ -32,11 +31,8 @@ class Outcome:
 
 
 def what_came_of(tx: Transaction, name: str) -> Outcome:
-    """Raises NotFound for a campaign that was never deployed."""
-    live = versions.deployed(tx)
-    if name not in live:
-        raise NotFound(f"there is no campaign '{name}'", hint=f"there are: {', '.join(live) or 'none'}")
-    deployed = live[name]
+    """Of a campaign that was deployed."""
+    deployed = versions.deployed(tx)[name]
     plan = versions.plans(tx, [(name, deployed.version)])[name, deployed.version]
     return Outcome(deployed.version, [_reckoned(plan, deployed, one) for one in came_of(tx, name)])
 

@@ -192,7 +192,7 @@ def _by_date(asking: Asking, enter: EnterDate) -> Iterator[Standing]:
     elif found is None:
         yield asking.line("date passed"), one_way(Change(f"{name} is a date still to come", rule, str(value)))
     elif found.at > asking.now:
-        yield asking.line("its time is to come"), one_way(Change("its day comes", rule, str(value), found.at))
+        yield asking.line("its time is to come"), one_way(Change("its day comes", rule, at=found.at))
 
 
 # --- what an entry would be asked
