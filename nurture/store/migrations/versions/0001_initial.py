@@ -180,6 +180,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
     )
     op.create_index("ix_decisions_enrollment_id", "decisions", ["enrollment_id"], unique=False)
+    op.create_index(
+        "ix_decisions_kept",
+        "decisions",
+        ["campaign", "what", "reason", "step"],
+        unique=False,
+        sqlite_where=sa.text("what IN ('not_entered', 'refused', 'skipped')"),
+        postgresql_where=sa.text("what IN ('not_entered', 'refused', 'skipped')"),
+    )
     op.create_index("ix_decisions_lead_id", "decisions", ["lead_id", "id"], unique=False)
     op.create_table(
         "deployment",
