@@ -26,6 +26,7 @@ from nurture.cli import (
     enrolling,
     graphing,
     imports,
+    inboxing,
     keys,
     leads,
     outbox,
@@ -109,6 +110,7 @@ app.command("versions", short_help="What is live and what was; who is inside.", 
 app.command("run", short_help="Worker and endpoint in one process.", rich_help_panel=RUN)(running.run)
 app.command("worker", short_help="The worker alone.", rich_help_panel=RUN)(running.worker)
 app.command("serve", short_help="The endpoint alone.", rich_help_panel=RUN)(running.serve)
+app.command("inbox", short_help="Mails written to a folder, in the browser.", rich_help_panel=RUN)(inboxing.inbox)
 app.command("pause", short_help="Stop a campaign, or everything, at once.", rich_help_panel=RUN)(pausing.pause)
 app.command("resume", short_help="Go on after a pause.", rich_help_panel=RUN)(pausing.resume)
 app.command("returns", short_help="Read bounces, complaints and replies now.", rich_help_panel=RUN)(returns.returns)

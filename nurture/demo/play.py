@@ -17,9 +17,9 @@ from typing import Any
 from nurture.campaign.project import Project
 from nurture.clock import Clock, FastClock, Stopwatch, VirtualClock
 from nurture.demo.doors import Door
-from nurture.demo.letter import Letter
 from nurture.demo.people import Person, Reaction, reaction
 from nurture.demo.shop import Happening, World
+from nurture.inbox.letter import Letter
 
 STEP = timedelta(hours=1)  # between two looks of the worker, in campaign time
 _MOST_CALLS = 50  # in one batch

@@ -18,12 +18,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from nurture.demo.letter import Letter
 from nurture.demo.play import Tally
 from nurture.demo.setting import Setting
 from nurture.demo.shop import World
 from nurture.engine.imports import Summary
 from nurture.engine.report import funnel_report
+from nurture.inbox.letter import Letter
 
 if TYPE_CHECKING:
     from nurture.demo.run import Played

@@ -13,7 +13,7 @@ from nurture.campaign.problems import ProjectProblems, errors
 from nurture.clock import Dice, Stopwatch
 from nurture.demo.doors import Door
 from nurture.demo.history import bring_in
-from nurture.demo.inbox import Inbox, InboxPages, write_mails
+from nurture.demo.inbox import Inbox, pages, write_mails
 from nurture.demo.play import Play, PlayClock, Tally
 from nurture.demo.postbox import Postbox
 from nurture.demo.report import Teller
@@ -134,15 +134,15 @@ async def opened(app: App, setting: Setting, inbox: Inbox) -> AsyncIterator[Door
         key = keys.create_key(tx, ["ingest", "consent", "leads"], app.clock.now(), name="shop")
     endpoint = Endpoint(app, "127.0.0.1", setting.port)
     postbox = Postbox(inbox.accept)
-    pages = InboxPages(inbox, setting)
+    shown = pages(inbox, setting)
     await endpoint.start()
     await postbox.start(setting.mail_port)
-    await pages.start()
+    await shown.start()
     door = Door(setting.base_url, key)
     try:
         yield door
     finally:
         door.close()
-        await pages.stop()
+        await shown.stop()
         await postbox.stop()
         await endpoint.stop()

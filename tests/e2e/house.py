@@ -19,11 +19,11 @@ from nurture.app import App, open_app
 from nurture.clock import Dice
 from nurture.demo.doors import Door
 from nurture.demo.inbox import Inbox
-from nurture.demo.letter import Letter
 from nurture.demo.play import PlayClock
 from nurture.demo.run import opened, prepare
 from nurture.demo.setting import Setting, set_up
 from nurture.demo.shop import make_world
+from nurture.inbox.letter import Letter
 from nurture.store.consents import people
 from nurture.store.identities import find_lead
 from nurture.store.ledger import entries_of

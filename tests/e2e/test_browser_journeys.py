@@ -7,7 +7,7 @@ import json
 import pytest
 from playwright.sync_api import Browser, Page
 
-from nurture.demo.letter import Letter
+from nurture.inbox.letter import Letter
 from tests.e2e.browsing import window
 from tests.e2e.house import House
 

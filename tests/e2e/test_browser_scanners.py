@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Error
 from sqlalchemy import select
 
-from nurture.demo.letter import Letter
+from nurture.inbox.letter import Letter
 from nurture.store import tables as t
 from tests.e2e.browsing import window
 from tests.e2e.house import House

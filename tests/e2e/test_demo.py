@@ -15,10 +15,10 @@ import httpx
 import pytest
 from rich.console import Console
 
-from nurture.demo.inbox import InboxPages
-from nurture.demo.letter import Letter
+from nurture.demo.inbox import pages
 from nurture.demo.report import Teller
 from nurture.demo.run import Played, Wish, run
+from nurture.inbox.letter import Letter
 from nurture.store import outbox
 from nurture.store.identities import find_lead
 from nurture.store.ledger import entries_of
@@ -162,5 +162,5 @@ async def test_a_mail_that_is_not_there_is_no_error_of_ours(played: Played) -> N
 
 
 def browser(played: Played) -> httpx.AsyncClient:
-    app = InboxPages(played.inbox, played.setting).app()
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://inbox.example")
+    app = pages(played.inbox, played.setting).app()
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1")

@@ -1,14 +1,19 @@
-"""A mail as it arrived in the demo's inbox, and what can be read off it."""
+"""A mail as it arrived, and what can be read off it."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import cached_property
 
+from nurture.store import outbox
+from nurture.store.database import Transaction
+
+_NEWEST = 5_000  # messages looked up for the names of their campaigns
 _LANGUAGE = re.compile(r"<html[^>]*\slang=[\"']?([A-Za-z]{2})", re.IGNORECASE)
 _ADDRESS = re.compile(r"<(https?://[^>]+)>")
 
@@ -77,3 +82,13 @@ class Letter:
     @cached_property
     def source(self) -> str:
         return self.raw.decode("utf-8", "replace")
+
+
+def named(tx: Transaction, letters: Sequence[Letter]) -> list[Letter]:
+    """The same letters with the names of their campaigns and templates, as far as the outbox knows them."""
+    rows = {row["id"]: row for row in outbox.listed(tx, limit=_NEWEST)}
+    known = [rows.get(letter.message, {}) for letter in letters]
+    return [
+        replace(letter, campaign=row.get("campaign") or "", template=row.get("template") or "")
+        for letter, row in zip(letters, known, strict=True)
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from nurture.demo.letter import Letter
+from nurture.inbox.letter import Letter
 
 RAW = (
     b"From: Shop <shop@shop.example>\r\nTo: anna@example.com\r\nSubject: =?utf-8?q?Ceai_=C8=99i_miere?=\r\n"
