@@ -53,7 +53,6 @@ mutants: ## change the code of consent on purpose, and list the changes that no 
 
 docs: $(STAMP) ## write the pages of docs/reference that come from the program itself
 	$(PY) -m nurture.cli.reference docs/reference
-	$(VENV)/bin/nurture schema > docs/reference/campaign.schema.json
 	$(PY) -m tests.docs.trust
 
 pictures: $(STAMP) ## take the pictures of docs/pictures anew, of the pages and mails people see; needs Chromium

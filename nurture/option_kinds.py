@@ -10,12 +10,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nurture.campaign.reading.context import Context, said
-from nurture.campaign.reading.kinds import Key, Kind, Schema, word
+from nurture.campaign.reading.kinds import Key, Kind, word
 from nurture.campaign.reading.scalars import Number, Text
+from nurture.campaign.reading.schema import Schema, defined
 from nurture.campaign.source import Node, Scalar
 from nurture.delivery.loopback import is_local
 
 MAX_BASE_URL = 700
+_MAILBOX = r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,19 @@ class Later:
         return None if isinstance(node, Scalar) and "${" in node.text else self.kind.read(node, at)
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return self.kind.schema(defs)
+        kind = self.kind.schema(defs)
+        if kind.get("type") == "string" and "pattern" not in kind:
+            return kind
+        return {"anyOf": [kind, defined(defs, "reference", _REFERENCE)]}
+
+
+_REFERENCE: Schema = {
+    "type": "string",
+    "pattern": r"\$\{",
+    "patternErrorMessage": "This is neither what belongs here nor a reference such as ${NAME}.",
+    "description": "an environment variable, ${NAME}, or the content of a file, ${file:PATH}",
+    "examples": ["${NAME}"],
+}
 
 
 @dataclass(frozen=True)
@@ -72,7 +86,13 @@ class BaseUrl:
         return None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
+        return {
+            "type": "string",
+            "pattern": r"^https?://[^?#]+$",
+            "patternErrorMessage": "Write an address such as https://news.example.com.",
+            "maxLength": MAX_BASE_URL + 1,
+            "examples": ["https://news.example.com"],
+        }
 
 
 def _split(url: str) -> tuple[str, str] | None:
@@ -99,7 +119,12 @@ class DatabaseUrl:
         return None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
+        return {
+            "type": "string",
+            "pattern": r"^(sqlite:///|postgres(ql)?://).",
+            "patternErrorMessage": "Write sqlite:///nurture.db or postgresql://user@host/name.",
+            "examples": ["postgresql://nurture@db.example.com/nurture"],
+        }
 
 
 @dataclass(frozen=True)
@@ -115,7 +140,7 @@ class Port:
         return value if isinstance(value, int) else None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "integer", "minimum": 1, "maximum": 65535}
+        return {"type": "integer", "minimum": 1, "maximum": 65535, "examples": [587]}
 
 
 class Day:
@@ -132,7 +157,7 @@ class Day:
             return None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string", "format": "date"}
+        return {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$", "examples": ["2026-11-23"]}
 
 
 class Recipient:
@@ -150,7 +175,7 @@ class Recipient:
         return text
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
+        return {"type": "string", "pattern": r"^[^ */,<>]*\.[^ */,<>]*$", "examples": ["example.com"]}
 
 
 class Mailbox:
@@ -159,13 +184,13 @@ class Mailbox:
     def read(self, node: Node, at: Context) -> str | None:
         found = word(node, at, self.noun)
         # It stands in a header as it is, so it holds nothing that would have to be written otherwise there.
-        if found is None or re.fullmatch(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+\.[A-Za-z0-9-]+", found.text):
+        if found is None or re.fullmatch(_MAILBOX, found.text):
             return found.text if found is not None else None
         at.add(node, "N501", f"{said(node)} is not {self.noun}")
         return None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
+        return {"type": "string", "pattern": f"^{_MAILBOX}$", "examples": ["b+unsubscribe@example.com"]}
 
 
 class Network:
@@ -183,8 +208,8 @@ class Network:
         return found.text
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
+        return {"type": "string", "pattern": r"^[0-9a-fA-F.:/]+$", "examples": ["10.0.0.0/8"]}
 
 
-def text_key(doc: str, *, required: bool = False) -> Key:
-    return Key(Nullable(Text()), doc, required)
+def text_key(doc: str, *, example: str, required: bool = False, default: str | None = None) -> Key:
+    return Key(Nullable(Text()), doc, required, example, default)

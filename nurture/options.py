@@ -11,6 +11,8 @@ from nurture.campaign.duration import Duration
 from nurture.campaign.reading.context import Context, said
 from nurture.campaign.reading.kinds import Got, Key, ListOf, MapOf, Record
 from nurture.campaign.reading.scalars import Choice, Flag, Number, Span, Text
+from nurture.campaign.reading.schema import Schema, document
+from nurture.campaign.reading.sections import LANGUAGE
 from nurture.campaign.source import Node, Scalar
 from nurture.delivery.loopback import is_local
 from nurture.mail.warming import WarmUp
@@ -153,9 +155,9 @@ def _retry(got: Got, at: Context) -> Retry:
 _RETRY = Record(
     "'retry'",
     {
-        "first": Key(Later(Span()), "The first pause; 5m if not written."),
-        "longest": Key(Later(Span()), "The longest pause; 4h if not written."),
-        "give_up": Key(Later(Span()), "Given up after this time; 72h if not written."),
+        "first": Key(Later(Span()), "The first pause.", default="5m"),
+        "longest": Key(Later(Span()), "The longest pause.", default="4h"),
+        "give_up": Key(Later(Span()), "Given up after this time.", default="72h"),
     },
     _retry,
 )
@@ -163,14 +165,14 @@ _POLICIES = ("hold", "resend")
 _UNKNOWN = Record(
     "'unknown'",
     {
-        "marketing": Key(Later(Choice(_POLICIES)), "hold (if not written): a person decides; resend: it goes again."),
-        "service": Key(Later(Choice(_POLICIES)), "resend (if not written) or hold."),
+        "marketing": Key(Later(Choice(_POLICIES)), "hold: a person decides; resend: it goes again.", default="hold"),
+        "service": Key(Later(Choice(_POLICIES)), "The same for service mails.", default="resend"),
     },
     lambda got, at: Unknown(got.get("marketing", "hold"), got.get("service", "resend")),
 )
 _PROVIDER = Record(
     "a provider's limits",
-    {"rate": Key(Number("mails a second", 0.001), "At most so many mails a second.", required=True)},
+    {"rate": Key(Number("mails a second", 0.001), "At most so many mails a second.", required=True, example=5)},
     lambda got, at: ProviderPace(got["rate"]) if got.whole("rate") else None,
 )
 
@@ -190,10 +192,10 @@ def _warm_up(got: Got, at: Context) -> WarmUp | None:
 _WARM_UP = Record(
     "'warm_up'",
     {
-        "since": Key(Day(), "The first day, such as 2026-11-23.", required=True),
-        "first": Key(Number("a count", 1, whole=True), "Mails a provider gets on it; 50 if not written."),
-        "growth": Key(Number("a factor", 1, 10), "So many times more each day; 1.4 if not written."),
-        "most": Key(Number("a count", 1, whole=True), "The limit ends with so many a day; 50,000 if not written."),
+        "since": Key(Day(), "The first day.", required=True),
+        "first": Key(Number("a count", 1, whole=True), "Mails a provider gets on it.", default=50),
+        "growth": Key(Number("a factor", 1, 10), "So many times more each day.", default=1.4),
+        "most": Key(Number("a count", 1, whole=True), "The limit ends with so many a day.", default=50_000),
     },
     _warm_up,
 )
@@ -222,33 +224,49 @@ def _nothing(node: Node) -> bool:
 _SMTP = Record(
     "'smtp'",
     {
-        "host": text_key("The server that takes the mails."),
-        "port": Key(Later(Port("smtp.port")), "Its port; 587 if not written."),
-        "tls": Key(Later(Choice(_TLS)), "required (STARTTLS, verified), implicit or none."),
-        "username": text_key("Who signs in."),
-        "password": text_key("Better '${NAME}' or '${file:PATH}' than written out."),
-        "connections": Key(Later(Number("a count", 1, 200, whole=True)), "So many at once; 10 if not written."),
-        "allow_insecure": Key(Later(Flag()), "Accepts 'tls: none' where it is refused otherwise."),
-        "ca_file": text_key("A file with the server's own authority."),
-        "local_hostname": text_key("What this machine calls itself."),
-        "mails_per_connection": Key(Later(Number("a count", 1, whole=True)), "500 if not written."),
-        "rate": Key(Later(Number("mails a second", 0.001)), "At most so many mails a second to one mailbox provider."),
+        "host": text_key("The server that takes the mails.", default="localhost", example="smtp.example.com"),
+        "port": Key(Later(Port("smtp.port")), "Its port.", default=587),
+        "tls": Key(Later(Choice(_TLS)), "required (STARTTLS, verified), implicit or none.", default="required"),
+        "username": text_key("Who signs in.", example="nurture"),
+        "password": text_key("Better '${NAME}' or '${file:PATH}' than written out.", example="${SMTP_PASSWORD}"),
+        "connections": Key(Later(Number("a count", 1, 200, whole=True)), "So many at once.", default=10),
+        "allow_insecure": Key(Later(Flag()), "Accepts 'tls: none' where it is refused otherwise.", default=False),
+        "ca_file": text_key("A file with the server's own authority.", example="ca.pem"),
+        "local_hostname": text_key("What this machine calls itself.", example="mailer.example.com"),
+        "mails_per_connection": Key(
+            Later(Number("a count", 1, whole=True)), "So many mails go over one connection.", default=500
+        ),
+        "rate": Key(
+            Later(Number("mails a second", 0.001)),
+            "At most so many mails a second to one mailbox provider.",
+            example=10,
+        ),
         "providers": Key(
-            MapOf(_PROVIDER, "'providers'", Text()), "Limits of one provider (google, yahoo…) or domain, by its name."
+            MapOf(_PROVIDER, "'providers'", Text()),
+            "Limits of one provider (google, yahoo…) or domain, by its name.",
+            example={"google": {"rate": 5}},
         ),
         "warm_up": Key(_WARM_UP, "Few mails a day at first, for a sender that providers do not know yet."),
-        "outcomes": text_key("A file with your own outcome rules, such as outcomes.toml; they come before ours."),
-        "unknown": Key(_UNKNOWN, "What becomes of a mail whose server hung up after its last dot."),
-        "retry": Key(_RETRY, "When a mail that was put off is tried again."),
+        "outcomes": text_key("A file with your own outcome rules; they come before ours.", example="outcomes.toml"),
+        "unknown": Key(
+            _UNKNOWN, "What becomes of a mail whose server hung up after its last dot.", example={"marketing": "resend"}
+        ),
+        "retry": Key(
+            _RETRY,
+            "When a mail that was put off is tried again.",
+            example={"first": "5m", "longest": "4h", "give_up": "72h"},
+        ),
     },
     _smtp,
 )
 _DKIM = Record(
     "'dkim'",
     {
-        "domain": text_key("The domain that signs; the sender's or one above it.", required=True),
-        "selector": text_key("SELECTOR._domainkey.DOMAIN holds the public key.", required=True),
-        "key": text_key("The private key, as '${file:PATH}'.", required=True),
+        "domain": text_key(
+            "The domain that signs; the sender's or one above it.", required=True, example="frunza.example"
+        ),
+        "selector": text_key("SELECTOR._domainkey.DOMAIN holds the public key.", required=True, example="n1"),
+        "key": text_key("The private key, as '${file:PATH}'.", required=True, example="${file:dkim.pem}"),
     },
     lambda got, at: Dkim(got.get("domain", ""), got.get("selector", ""), got.get("key", "")),
 )
@@ -265,20 +283,28 @@ def _imap(got: Got, at: Context) -> Imap:
 _IMAP = Record(
     "'imap'",
     {
-        "host": text_key("The server that keeps the mailbox.", required=True),
-        "username": text_key("Who signs in.", required=True),
-        "password": text_key("Better '${NAME}' or '${file:PATH}' than written out.", required=True),
-        "port": Key(Later(Port("returns.imap.port")), "Its port; 993 if not written, 143 with 'tls: required'."),
-        "tls": Key(Later(Choice(("implicit", "required", "none"))), "implicit, required (STARTTLS); both verified."),
-        "mailbox": text_key("The folder that is read; INBOX if not written."),
-        "ca_file": text_key("A file with the server's own authority."),
+        "host": text_key("The server that keeps the mailbox.", required=True, example="imap.example.com"),
+        "username": text_key("Who signs in.", required=True, example="returns@example.com"),
+        "password": text_key(
+            "Better '${NAME}' or '${file:PATH}' than written out.", required=True, example="${IMAP_PASSWORD}"
+        ),
+        "port": Key(
+            Later(Port("returns.imap.port")), "Its port; 993 if not written, 143 with 'tls: required'.", example=993
+        ),
+        "tls": Key(
+            Later(Choice(("implicit", "required", "none"))),
+            "implicit, required (STARTTLS), both verified; none only for this machine itself.",
+            default="implicit",
+        ),
+        "mailbox": text_key("The folder that is read.", default="INBOX", example="INBOX"),
+        "ca_file": text_key("A file with the server's own authority.", example="ca.pem"),
     },
     _imap,
 )
 _RETURNS = Record(
     "'returns'",
     {
-        "maildir": text_key("The Maildir that bounces, complaints and replies are delivered to."),
+        "maildir": text_key("The Maildir that bounces, complaints and replies are delivered to.", example="returns"),
         "imap": Key(_IMAP, "The mailbox they are delivered to, where that is at a server."),
         "unsubscribe": Key(Later(Mailbox()), "An address that ends there too, offered to unsubscribe by mail."),
     },
@@ -289,12 +315,10 @@ _COUNT = Number("a count", 1, whole=True)
 _LIMITS = Record(
     "'limits'",
     {
-        "forms": Key(_COUNT, "Submitted hosted forms an hour; 2000 if not written."),
-        "forms_per_network": Key(_COUNT, "… from one network; 60 if not written."),
-        "confirmations": Key(_COUNT, "Confirmation mails an hour that people ask for; 1000 if not written."),
-        "confirmations_per_domain": Key(
-            _COUNT, "… to one domain that is no large mailbox provider's; 50 if not written."
-        ),
+        "forms": Key(_COUNT, "Submitted hosted forms an hour.", default=2000),
+        "forms_per_network": Key(_COUNT, "… from one network.", default=60),
+        "confirmations": Key(_COUNT, "Confirmation mails an hour that people ask for.", default=1000),
+        "confirmations_per_domain": Key(_COUNT, "… to one domain that is no large mailbox provider's.", default=50),
     },
     lambda got, at: Limits(**{key: int(value) for key, value in got.values.items() if value is not None}),
 )
@@ -314,32 +338,74 @@ def _privacy(got: Got, at: Context) -> Privacy:
 _PRIVACY = Record(
     "'privacy'",
     {
-        "controller": text_key("Who answers for the data, with address."),
-        "contact": text_key("Where people ask about their data."),
-        "notice_url": text_key("The privacy notice."),
-        "stored_in": Key(ListOf(Text("a country"), bare=True), "The countries the data is kept in: FR, or [FR, DE]."),
-        "recipients": Key(ListOf(Text(), bare=True), "Who else gets data of leads, each with its role."),
-        "measures": Key(ListOf(Text(), bare=True), "How the data is protected, for the record of processing."),
-        "retention": Key(MapOf(Span(long=True), "'retention'", Choice(KEPT)), "How long each kind is kept."),
+        "controller": text_key(
+            "Who answers for the data, with address.", example="Maison Frunza, 12 rue du Samovar, 75011 Paris"
+        ),
+        "contact": text_key("Where people ask about their data.", example="privacy@frunza.example"),
+        "notice_url": text_key("The privacy notice.", example="https://frunza.example/privacy"),
+        "stored_in": Key(
+            ListOf(Text("a country"), bare=True), "The countries the data is kept in.", example=["FR", "DE"]
+        ),
+        "recipients": Key(
+            ListOf(Text(), bare=True),
+            "Who else gets data of leads, each with its role.",
+            example=["Post & Co, which prints labels"],
+        ),
+        "measures": Key(
+            ListOf(Text(), bare=True),
+            "How the data is protected, for the record of processing.",
+            example=["disks are encrypted"],
+        ),
+        "retention": Key(
+            MapOf(Span(long=True), "'retention'", Choice(KEPT)),
+            "How long each kind is kept.",
+            example={"events": "2y", "decisions": "1y"},
+        ),
     },
     _privacy,
 )
+_SIGNED = [{"domain": "frunza.example", "selector": "n1", "key": "${file:dkim.pem}"}]
 MACHINE: dict[str, Key] = {
     "base_url": Key(Later(BaseUrl()), "Where unsubscribe links lead; https, or http for this machine itself."),
-    "database": Key(Later(DatabaseUrl()), "sqlite:///nurture.db if not written, or postgresql://user@host/name."),
-    "secrets": Key(ListOf(Text("a secret"), "a list of secrets", bare=True), "The first signs, all verify."),
-    "transport": Key(Later(Choice(("smtp", "folder", "console"))), "smtp; or a folder or the console, for trying."),
-    "mail_folder": text_key("Where 'transport: folder' writes the mails."),
-    "smtp": Key(_SMTP, "The server that takes the mails."),
+    "database": Key(Later(DatabaseUrl()), "Where leads, events and mails are kept.", default="sqlite:///nurture.db"),
+    "secrets": Key(
+        ListOf(Text("a secret"), "a list of secrets", bare=True),
+        "The first signs, all verify.",
+        example=["${NURTURE_SECRET}"],
+    ),
+    "transport": Key(
+        Later(Choice(("smtp", "folder", "console"))), "smtp; or a folder or the console, for trying.", default="smtp"
+    ),
+    "mail_folder": text_key("Where 'transport: folder' writes the mails.", default="mails", example="mails"),
+    "smtp": Key(
+        _SMTP,
+        "The server that takes the mails.",
+        example={"host": "smtp.example.com", "username": "nurture", "password": "${SMTP_PASSWORD}"},
+    ),
     "allow_recipients": Key(
-        ListOf(Recipient(), bare=True), "A staging guard: mails go to these domains and addresses, and to nobody else."
+        ListOf(Recipient(), bare=True),
+        "A staging guard: mails go to these domains and addresses, and to nobody else.",
+        example=["example.com"],
     ),
-    "dkim": Key(ListOf(_DKIM, bare=True), "Signatures of our own, where the server does not sign."),
-    "returns": Key(_RETURNS, "Where bounces, complaints and replies arrive."),
+    "dkim": Key(ListOf(_DKIM, bare=True), "Signatures of our own, where the server does not sign.", example=_SIGNED),
+    "returns": Key(_RETURNS, "Where bounces, complaints and replies arrive.", example={"maildir": "returns"}),
     "providers": Key(
-        MapOf(Text("a secret"), "'providers'", Choice(PROVIDERS)), "What POST /hooks/NAME is verified with."
+        MapOf(Text("a secret", "${POSTMARK_SECRET}"), "'providers'", Choice(PROVIDERS)),
+        "What POST /hooks/NAME is verified with.",
+        example={"postmark": "${POSTMARK_SECRET}"},
     ),
-    "trusted_proxies": Key(ListOf(Network(), bare=True), "Whose X-Forwarded-For is believed."),
-    "limits": Key(_LIMITS, "What strangers may cause within an hour: forms, confirmation mails."),
-    "privacy": Key(_PRIVACY, "Who answers for the data, and how long it is kept."),
+    "trusted_proxies": Key(ListOf(Network(), bare=True), "Whose X-Forwarded-For is believed.", example=["10.0.0.0/8"]),
+    "limits": Key(
+        _LIMITS, "What strangers may cause within an hour: forms, confirmation mails.", example={"forms": 5000}
+    ),
+    "privacy": Key(
+        _PRIVACY, "Who answers for the data, and how long it is kept.", example={"controller": "Maison Frunza, Paris"}
+    ),
 }
+
+
+def config_schema() -> Schema:
+    """JSON Schema (2020-12) of config.yaml, the language's sections and the machine's."""
+    defs: dict[str, Schema] = {}
+    body = Record("config.yaml", {**LANGUAGE, **MACHINE}).schema(defs)
+    return document("nurture config.yaml", "What campaigns may name, and the servers that mails go by.", body, defs)

@@ -16,75 +16,29 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Values
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import msgspec
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from nurture.campaign.mapping_keys import BASES, BLOCKS, CONSENT_STATES, FIELDS, OUTCOMES
 from nurture.campaign.problems import Mark, Problem, did_you_mean
-from nurture.campaign.project import Basis, Project
+from nurture.campaign.project import Project
 from nurture.campaign.source import Findings, Node, Scalar, read_tree
 from nurture.campaign.source import Mapping as MappingNode
-from nurture.lead.soft_opt_in import KINDS
 
 Kind = Literal["leads", "events", "deals"]
 Row = Values[str, Any]
 Render = Callable[[Row], str]
 
 LONGEST = 65_536  # characters of one value
-_FIELDS: dict[str, tuple[str, ...]] = {
-    "lead": (
-        "email",
-        "external_id",
-        "first_name",
-        "last_name",
-        "name",
-        "phone",
-        "country",
-        "locale",
-        "timezone",
-        "source",
-        "owner",
-        "created_at",
-    ),
-    "stage": ("name", "since", "reason"),
-    "consent": (
-        *("topic", "basis", "at", "source", "wording", "state", "locale", "evidence"),
-        *(*KINDS, "sold_at", "objection_offered"),  # of a soft opt-in
-    ),
-    "event": ("lead", "name", "at", "id", "properties"),
-    "deal": (
-        "lead",
-        "pipeline",
-        "stage",
-        "amount",
-        "currency",
-        "opened_at",
-        "closed_at",
-        "outcome",
-        "owner",
-        "reason",
-        "id",
-    ),
-}
-_REQUIRED: dict[str, tuple[str, ...]] = {
-    "stage": ("name", "since"),
-    # A consent nobody can trace is none (trust C13).
-    "consent": ("topic", "basis", "at", "source"),
-    "event": ("lead", "name", "at"),
-    "deal": ("lead", "pipeline"),
-}
-BLOCKS = ("lead", "stage", "attributes", "consent", "event", "deal")
 _BLOCK_OF: dict[Kind, str] = {"leads": "lead", "events": "event", "deals": "deal"}
 _USED: dict[Kind, tuple[str, ...]] = {
     "leads": ("lead", "stage", "attributes", "consent"),
     "events": ("event",),
     "deals": ("deal",),
 }
-BASES: tuple[Basis, ...] = get_args(Basis)
-CONSENT_STATES = ("granted", "withdrawn")
-OUTCOMES = ("open", "won", "lost")
 _ONE_COLUMN = re.compile(r"\{\{\s*row\.([A-Za-z_]\w*)\s*\}\}")
 
 
@@ -133,7 +87,7 @@ class RowMapping:
         findings.learn(self.file, self.text)
         if not self.serves(kind):
             block = _BLOCK_OF[kind]
-            needs = ", ".join(_REQUIRED.get(block, ("email or external_id",)))
+            needs = ", ".join(_required(block)) or "email or external_id"
             hint = f"write '{block}: {{…}}' with {needs}"
             findings.add(Mark(self.file), "N708", f"this mapping does not say what a row of {kind} is", hint)
         for block, field, known, what in _names(project):
@@ -271,7 +225,7 @@ class _Reader:
 
     def _block(self, key: Scalar, node: MappingNode) -> dict[str, Any]:
         name = self._in = key.text
-        known = _FIELDS.get(name)
+        known = FIELDS.get(name)
         fields: dict[str, Any] = {}
         for field, value in node.entries:
             self.marks[name, field.text] = value.mark
@@ -283,9 +237,9 @@ class _Reader:
                 fields[field.text] = self._values(value)
             else:
                 fields[field.text] = self._template(value)
-        for required in _REQUIRED.get(name, ()):
+        for required in _required(name):
             if required not in fields:
-                self._findings.add(key.mark, "N704", f"'{name}' needs '{required}'", _WHY.get((name, required), ""))
+                self._findings.add(key.mark, "N704", f"'{name}' needs '{required}'", FIELDS[name][required].doc)
         return fields
 
     def _values(self, node: MappingNode) -> dict[str, Any]:
@@ -334,11 +288,8 @@ class _Reader:
                 self.columns.setdefault(self._in, {}).setdefault(column, Column(column, node.mark))
 
 
-_WHY = {
-    ("consent", "basis"): "consent, soft_opt_in, legitimate_interest or service: what allows you to write",
-    ("consent", "source"): "where it was given, such as 'sign-up form'; a consent nobody can trace is none",
-    ("stage", "since"): "the day it entered the stage; reports count from it",
-}
+def _required(block: str) -> list[str]:
+    return [name for name, key in FIELDS.get(block, {}).items() if key.required]
 
 
 def _column(name: str) -> Render:

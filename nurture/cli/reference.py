@@ -14,8 +14,9 @@ from typing import Any
 import typer
 
 from nurture.cli import app
-from nurture.cli.reference_keys import campaign_page, config_page
+from nurture.cli.reference_keys import campaign_page, config_page, mapping_page
 from nurture.cli.reference_rules import rules_page
+from nurture.cli.schema import Written, as_text, schema_of
 
 _HEAD = """# Commands
 
@@ -32,7 +33,9 @@ def pages() -> dict[str, str]:
         "commands.md": commands_page(),
         "campaign-keys.md": campaign_page(),
         "config-keys.md": config_page(),
+        "mapping-keys.md": mapping_page(),
         "rules.md": rules_page(),
+        **{f"{of}.schema.json": as_text(schema_of(of)) for of in Written},
     }
 
 

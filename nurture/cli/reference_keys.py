@@ -6,31 +6,20 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 Schema = dict[str, Any]
-_SHARED = {"condition": "a condition", "step": "a step", "duration": "a duration", "arm": "an arm"}
+_SHARED = {
+    "arm": "an arm",
+    "lead-tests": "a mapping",
+    "account-tests": "a mapping",
+    "score-tests": "a mapping",
+    "mail": "a template, a step's id or `any`",
+    "event": "an event",
+    "account": "an account",
+    "offset": "a signed duration",
+    "reference": "",  # a `${NAME}` may stand in all of config.yaml, as its page says
+    "values": "a mapping",
+}
 _EVERY_STEP = ("id", "if", "note")
 _FORMS = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
-
-_TESTS = {
-    "is": "It equals this.",
-    "is_not": "It does not; also true where the field is missing.",
-    "in": "It is one of these. A list alone means the same.",
-    "not_in": "It is none of these; also true where the field is missing.",
-    "at_least": "This or more.",
-    "at_most": "This or less.",
-    "more_than": "More than this.",
-    "less_than": "Less than this.",
-    "between": "`[a, b]`: from a to b, both ends count.",
-    "contains": "The text has this in it; a list has this element. Capitals do not matter.",
-    "starts_with": "The text begins so. Capitals do not matter.",
-    "ends_with": "The text ends so. Capitals do not matter.",
-    "set": "true: there is a value; false: there is none.",
-    "any": "One element of a list for which all of these hold: `{category: camera}`.",
-    "before": "A date before this one, or before a signed time from now.",
-    "after": "A date after this one, or after a signed time from now.",
-    "in_last": "A date within this time, up to now.",
-    "in_next": "A date within this time, from now on.",
-    "anniversary_in": "The date's day of the year comes within this time.",
-}
 
 _CAMPAIGN = """# Keys of a campaign file
 
@@ -42,6 +31,12 @@ _CONFIG = """# Keys of config.yaml
 Written from what reads the file. `A.B` is the key `B` inside of `A`, `A[]` an item of the list `A`, `NAME` a word of
 your own. `${NAME}` is an environment variable, `${file:PATH}` a file's content; one that is missing is an error at
 the start.
+"""
+_MAPPING = """# Keys of a mapping file
+
+Written from what reads the files. A mapping says what a row of a table is, for `nurture import`; every value is a text
+or a template over `row`, the columns by their names. [Import leads](../how-to/import-leads.md) shows one at work. `A.B`
+is the key `B` inside of `A`, `NAME` a word of your own.
 """
 
 
@@ -58,47 +53,56 @@ def campaign_page() -> str:
         keys = {key: value for key, value in step["properties"].items() if key not in _EVERY_STEP}
         parts += [f"### `{name}`", "", *_table("", {"properties": keys})]
     parts += ["## Conditions", "", "Several keys mean all of them.", "", *_table("", shared["condition"])]
-    words = next(found for found in _objects(shared) if _is_test(found))["properties"]
+    tests = next(form for form in shared["test"]["anyOf"] if "properties" in form)["properties"]
     parts += [
         "## Tests",
         "",
         "A value alone means *equals*. Several tests mean all of them. On a missing field every test is false,",
     ]
-    parts += ["except `set: false`, `is_not` and `not_in`.", "", "| test | holds where |", "|---|---|"]
-    parts += [f"| `{word}` | {_TESTS[word]} |" for word in words]
+    parts += [
+        "except `set: false`, `is_not` and `not_in`.",
+        "",
+        "| test | holds where | for example |",
+        "|---|---|---|",
+    ]
+    parts += [f"| `{word}` | {test['description']} | {_shown(test)} |" for word, test in tests.items()]
     return "\n".join([*parts, ""])
 
 
 def config_page() -> str:
     """Every key of config.yaml."""
-    from nurture.campaign.reading.kinds import Record
-    from nurture.campaign.reading.sections import LANGUAGE
-    from nurture.options import MACHINE
+    from nurture.options import config_schema
 
-    schema = Record("config.yaml", {**LANGUAGE, **MACHINE}).schema({})
-    return "\n".join([_CONFIG, *_table("", schema)])
+    return "\n".join([_CONFIG, *_table("", config_schema())])
+
+
+def mapping_page() -> str:
+    """Every key of a mapping file."""
+    from nurture.campaign.mapping_keys import mapping_schema
+
+    return "\n".join([_MAPPING, *_table("", mapping_schema())])
 
 
 def _table(path: str, schema: Schema) -> Iterator[str]:
-    yield "| key | takes | |"
-    yield "|---|---|---|"
-    rows = {name: (takes, doc) for name, takes, doc in _keys(path, schema)}
+    yield "| key | takes | | for example |"
+    yield "|---|---|---|---|"
+    rows = {name: row for name, *row in _keys(path, schema)}
     for name in sorted(rows, key=str.lower):
         if "[]" not in name or name.replace("[]", "") not in rows:  # one item may be written without the list
-            yield "| `{}` | {} | {} |".format(name, *rows[name]).replace("\n", " ")
+            yield "| `{}` | {} | {} | {} |".format(name, *rows[name]).replace("\n", " ")
     yield ""
 
 
-def _keys(path: str, schema: Schema) -> Iterator[tuple[str, str, str]]:
-    """(key, what it takes, what it does) of an object and of what nests in it."""
+def _keys(path: str, schema: Schema) -> Iterator[tuple[str, str, str, str]]:
+    """(key, what it takes, what it does, an example) of an object and of what nests in it."""
     for name, value in schema.get("properties", {}).items():
         here = f"{path}.{name}".removeprefix(".")
-        yield here, _takes(value), value.get("description", "").replace("|", "\\|")
+        yield here, _takes(value), value.get("description", "").replace("|", "\\|"), _shown(value)
         yield from _inside(here, value)
 
 
-def _inside(path: str, value: Schema) -> Iterator[tuple[str, str, str]]:
-    if "properties" in value and not _is_test(value):
+def _inside(path: str, value: Schema) -> Iterator[tuple[str, str, str, str]]:
+    if "properties" in value:
         yield from _keys(path, value)
     for form in value.get("anyOf", ()):
         yield from _inside(path, form)
@@ -108,23 +112,21 @@ def _inside(path: str, value: Schema) -> Iterator[tuple[str, str, str]]:
         yield from _inside(f"{path}.NAME", value["additionalProperties"])
 
 
-def _is_test(value: Schema) -> bool:
-    return "anniversary_in" in value.get("properties", {})
+def _shown(value: Schema) -> str:
+    """The example as it is written on one line."""
+    import yaml
 
-
-def _objects(value: object) -> Iterator[Schema]:
-    if isinstance(value, dict):
-        yield value
-    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
-        yield from _objects(inner)
+    text = yaml.safe_dump(
+        value["examples"][0], default_flow_style=True, allow_unicode=True, sort_keys=False, width=10_000
+    )
+    return "`{}`".format(text.removesuffix("...\n").strip().replace("|", "\\|"))
 
 
 def _takes(value: Schema) -> str:
     """In a few words; empty where anything may stand."""
     if "$ref" in value:
-        return _SHARED[value["$ref"].rpartition("/")[2]]
-    if any(map(_is_test, (value, *value.get("anyOf", ())))):
-        return "a test"
+        name = value["$ref"].rpartition("/")[2]
+        return _SHARED.get(name, f"a {name.replace('-', ' ')}")
     if "enum" in value:
         return ", ".join(f"`{word}`" for word in value["enum"])
     if "anyOf" in value:
@@ -136,7 +138,9 @@ def _takes(value: Schema) -> str:
     if kind == "object":
         return "a mapping"
     kinds = kind if isinstance(kind, list) else [kind]
-    return _either("text" if "string" in kinds else _FORMS.get(one, "a mapping") for one in kinds if one)
+    return _either(
+        "text" if "string" in kinds else _FORMS.get(one, "a mapping") for one in kinds if one and one != "null"
+    )
 
 
 def _either(forms: Iterable[str]) -> str:

@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import msgspec
 
-from nurture.campaign.mapping import BASES, CONSENT_STATES, OUTCOMES, Row, RowMapping, RowRefused
+from nurture.campaign.mapping import Row, RowMapping, RowRefused
+from nurture.campaign.mapping_keys import BASES, CONSENT_STATES, OUTCOMES
 from nurture.campaign.project import Basis, Project, Shape
 from nurture.journey import timing
 from nurture.lead.address import AddressRefused, canonical_address, check_address

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from nurture.campaign.reading.campaign import campaign_schema
 from nurture.cli.reference import pages
 from tests.docs.pages import DOCS
 
@@ -14,7 +11,3 @@ from tests.docs.pages import DOCS
 @pytest.mark.parametrize("name", pages())
 def test_a_written_page_is_as_the_program_has_it(name: str) -> None:
     assert (DOCS / "reference" / name).read_text() == pages()[name], "run 'make docs'"
-
-
-def test_the_schema_for_editors_is_as_the_program_has_it() -> None:
-    assert json.loads((DOCS / "reference/campaign.schema.json").read_text()) == campaign_schema(), "run 'make docs'"

@@ -9,7 +9,7 @@ from nurture.campaign import plan
 from nurture.campaign.declared import LEAD_FIELDS, field_type, lead_fields, locate
 from nurture.campaign.duration import Duration
 from nurture.campaign.reading.context import Context, said
-from nurture.campaign.reading.kinds import Got, Key, Kind, MapOf, Raw, Record, Schema, Via, word
+from nurture.campaign.reading.kinds import Got, Key, Kind, MapOf, Raw, Record, Via, word
 from nurture.campaign.reading.names import Declared
 from nurture.campaign.reading.scalars import (
     Choice,
@@ -20,11 +20,11 @@ from nurture.campaign.reading.scalars import (
     Text,
     is_address,
 )
+from nurture.campaign.reading.schema import Schema
 from nurture.campaign.reading.sends import SEND_KEYS, send
 from nurture.campaign.reading.waits import WAIT_KEY, wait
 from nurture.campaign.source import Mapping, Node, Scalar
 
-_TEXT: Schema = {"type": "string"}
 Build = Callable[[Got, Context], plan.AnyStep | None]
 
 
@@ -109,8 +109,8 @@ DEAL = Record(
     {
         "open": Key(Declared("pipeline"), "Opens a deal in this pipeline."),
         "move": Key(Declared("deal stage"), "Moves the open deal to this stage."),
-        "amount": Key(Number("an amount", 0), "What it may be worth."),
-        "owner": Key(Text(), "Who it belongs to: an address or 'owner'."),
+        "amount": Key(Number("an amount", 0), "What it may be worth.", example=1200),
+        "owner": Key(Text(), "Who it belongs to: an address or 'owner'.", example="owner"),
         "pipeline": Key(Declared("pipeline"), "Which pipeline's deal moves, where there are several."),
     },
     _deal,
@@ -137,7 +137,7 @@ class _Recipient:
         return None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return _TEXT
+        return {"type": "string", "minLength": 1, "examples": ["owner"]}
 
 
 def _notify(got: Got, at: Context) -> plan.Notify | None:
@@ -153,7 +153,12 @@ NOTIFY = Record(
     "'notify'",
     {
         "to": Key(_Recipient(), "'owner', an address, a team or a channel.", required=True),
-        "template": Key(Text("a template"), "What they read; such templates live under internal/.", required=True),
+        "template": Key(
+            Via(Text("a template").read, lambda: Declared("template")),
+            "What they read; such templates live under internal/.",
+            required=True,
+            example="internal/trade-lead",
+        ),
     },
     _notify,
 )
@@ -200,7 +205,11 @@ CALL = Record(
     "'call'",
     {
         "webhook": Key(Declared("webhook"), "A webhook of config.yaml.", required=True),
-        "body": Key(MapOf(Text(), "'body'"), "What is sent as JSON; values may use {{ lead.… }}."),
+        "body": Key(
+            MapOf(Text(), "'body'"),
+            "What is sent as JSON; values may use {{ lead.… }}.",
+            example={"email": "{{ lead.email }}"},
+        ),
     },
 )
 
@@ -229,17 +238,32 @@ SIMPLE: dict[str, tuple[dict[str, Key], Build]] = {
     "move": (
         {
             "move": Key(Declared("stage"), "Moves the lead to this stage, by the rules of the funnel."),
-            "reason": Key(Text("a reason"), "Why; must be written to move backwards."),
+            "reason": Key(Text("a reason"), "Why; must be written to move backwards.", example="no interest"),
         },
         move,
     ),
     "score": (
-        {"score": Key(MapOf(Number(), "'score'", Declared("score")), "Adds points, such as {interest: +10}.")},
+        {
+            "score": Key(
+                MapOf(Number(), "'score'", Declared("score")),
+                "Adds points, such as {interest: +10}.",
+                example={"interest": 10},
+            )
+        },
         score,
     ),
-    "set": ({"set": Key(Via(_settings, {"type": "object"}), "Sets attributes of the lead.")}, set_fields),
-    "tag": ({"tag": Key(Text("a tag"), "Puts a tag on the lead.")}, tag),
-    "untag": ({"untag": Key(Text("a tag"), "Takes a tag off the lead.")}, untag),
+    "set": (
+        {
+            "set": Key(
+                Via(_settings, {"type": "object", "minProperties": 1}),
+                "Sets attributes of the lead.",
+                example={"favourite": "green"},
+            )
+        },
+        set_fields,
+    ),
+    "tag": ({"tag": Key(Text("a tag"), "Puts a tag on the lead.", example="hot")}, tag),
+    "untag": ({"untag": Key(Text("a tag"), "Takes a tag off the lead.", example="hot")}, untag),
     "deal": ({"deal": Key(DEAL, "Hands over to a sales pipeline.")}, deal),
     "notify": ({"notify": Key(NOTIFY, "Tells a colleague.")}, notify),
     "assign": ({"assign": Key(Declared("team"), "Makes the next of the team the owner.")}, assign),
@@ -247,11 +271,11 @@ SIMPLE: dict[str, tuple[dict[str, Key], Build]] = {
     "call": (
         {
             "call": Key(CALL, "A signed HTTP call; its JSON answer is enrollment.data.NAME."),
-            "or_fail": Key(Choice(("go", "exit")), "What happens without an answer."),
-            "up_to": Key(Span(), "How long to wait for the answer; 1h if not written."),
+            "or_fail": Key(Choice(("go", "exit")), "What happens without an answer.", default="go"),
+            "up_to": Key(Span(), "How long to wait for the answer.", default="1h"),
         },
         call,
     ),
     "enroll": ({"enroll": Key(Declared("campaign"), "Puts the lead into another campaign.")}, enroll),
-    "exit": ({"exit": Key(Text("a reason"), "Ends the enrollment for this reason.")}, leave),
+    "exit": ({"exit": Key(Text("a reason"), "Ends the enrollment for this reason.", example="not a customer")}, leave),
 }

@@ -13,10 +13,11 @@ from nurture.campaign.problems import Mark
 from nurture.campaign.project import Project
 from nurture.campaign.reading.cases import TESTS
 from nurture.campaign.reading.context import Context, Scene
-from nurture.campaign.reading.entries import enter_schema, read_enter
-from nurture.campaign.reading.kinds import Got, Key, ListOf, MapOf, Raw, Record, Schema
+from nurture.campaign.reading.entries import ENTER, read_enter
+from nurture.campaign.reading.kinds import Got, Key, ListOf, MapOf, Raw, Record
 from nurture.campaign.reading.names import Declared
 from nurture.campaign.reading.scalars import Choice, Flag, Name, Number, Text
+from nurture.campaign.reading.schema import Schema, document
 from nurture.campaign.reading.steps import STEPS_KIND, read_steps, steps_schema
 from nurture.campaign.reading.triggers import EXITS, GOAL
 from nurture.campaign.reading.windows import WINDOW
@@ -33,34 +34,61 @@ def _migration(got: Got, at: Context) -> Migration | None:
 _MIGRATION = Record(
     "a migration",
     {
-        "from": Key(Text("a version"), "The version left, by the beginning of its hash.", required=True),
-        "map": Key(MapOf(Name("a step's id"), "'map'"), "Old step ids and where those on them go.", required=True),
+        "from": Key(
+            Text("a version"), "The version left, by the beginning of its hash.", required=True, example="4f1c"
+        ),
+        "map": Key(
+            MapOf(Name("a step's id"), "'map'"),
+            "Old step ids and where those on them go.",
+            required=True,
+            example={"old-hello": "hello"},
+        ),
     },
     _migration,
 )
+_ENTER = {"event": "cart_updated", "key": "cart_id", "settle": "1h"}
+_GOAL = {"event": "order_completed", "value": "total", "move": "customer"}
+_EXIT = [{"event": "mail.replied"}]
+_OPEN = {"days": "mon-fri", "between": "09:00-18:00"}
+_MOVED = {"from": "4f1c", "map": {"old-hello": "hello"}}
+_TEST = {
+    "name": "who asks for the letter gets the first mail at once",
+    "lead": {"email": "anna@example.com", "consents": ["newsletter"]},
+    "events": [{"at": "1h", "cart_updated": {"cart_id": "c1"}}],
+    "expect": {"sent": ["welcome/hello at 1h"]},
+}
 CAMPAIGN = Record(
     "a campaign",
     {
         "campaign": Key(
-            Name("a campaign's name", dots=False), "The stable name, unique in the project.", required=True
+            Name("a campaign's name", dots=False),
+            "The stable name, unique in the project.",
+            required=True,
+            example="welcome",
         ),
-        "title": Key(Text("a title"), "What people call it."),
+        "title": Key(Text("a title"), "What people call it.", example="Welcome to the tea letter"),
         "topic": Key(Declared("topic"), "What the lead agreed to; needed when a step sends marketing mail."),
-        "on_withdrawal": Key(Choice(("exit", "stay")), "Who withdraws the topic leaves (exit), or stays for the rest."),
-        "priority": Key(
-            Number("a priority", 0, 100, whole=True), "0 to 100, 50 if not written: the higher goes first."
+        "on_withdrawal": Key(
+            Choice(("exit", "stay")), "Who withdraws the topic leaves (exit), or stays for the rest.", default="exit"
         ),
-        "state": Key(Choice(STATES), "draft never enters, paused stands still, retired takes nobody in."),
-        "enter": Key(Raw({}), "How leads come in.", required=True),
-        "goal": Key(Raw(lambda: GOAL), "What it is for: reached anywhere, it counts and ends the enrollment."),
-        "exit": Key(Raw(lambda: EXITS), "What ends it without the goal."),
-        "window": Key(WINDOW, "When its mails may go; else the project's window."),
+        "priority": Key(Number("a priority", 0, 100, whole=True), "0 to 100, the higher goes first.", default=50),
+        "state": Key(
+            Choice(STATES), "draft never enters, paused stands still, retired takes nobody in.", default="live"
+        ),
+        "enter": Key(Raw(lambda: ENTER), "How leads come in.", required=True, example=_ENTER),
+        "goal": Key(
+            Raw(lambda: GOAL), "What it is for: reached anywhere, it counts and ends the enrollment.", example=_GOAL
+        ),
+        "exit": Key(Raw(lambda: EXITS), "What ends it without the goal.", example=_EXIT),
+        "window": Key(WINDOW, "When its mails may go; else the project's window.", example=_OPEN),
         "steps": Key(Raw(lambda: STEPS_KIND), "What happens, in order.", required=True),
-        "tests": Key(Raw(lambda: TESTS), "Played by 'nurture test'."),
-        "on_change": Key(Choice(("pin", "migrate", "drain", "exit")), "What a new version means for those inside."),
-        "pin_templates": Key(Flag(), "Mails keep the templates of the entry."),
-        "migrations": Key(ListOf(_MIGRATION), "Where those standing on removed steps go."),
-        "note": Key(Text(), "For the reader."),
+        "tests": Key(Raw(lambda: TESTS), "Played by 'nurture test'.", example=[_TEST]),
+        "on_change": Key(
+            Choice(("pin", "migrate", "drain", "exit")), "What a new version means for those inside.", default="pin"
+        ),
+        "pin_templates": Key(Flag(), "Mails keep the templates of the entry.", default=False),
+        "migrations": Key(ListOf(_MIGRATION), "Where those standing on removed steps go.", example=[_MOVED]),
+        "note": Key(Text(), "For the reader.", example="see the plan of the spring sale"),
     },
 )
 
@@ -155,13 +183,7 @@ def identify(steps: tuple[StepSpec, ...], findings: Findings) -> tuple[StepSpec,
 def campaign_schema() -> Schema:
     """JSON Schema (2020-12) of a campaign file. It knows shapes, not what a project declares."""
     defs: dict[str, Schema] = {}
-    steps = steps_schema(defs)
-    schema = CAMPAIGN.schema(defs)
-    schema["properties"]["enter"] = {**enter_schema(defs), "description": CAMPAIGN.keys["enter"].doc}
-    schema["properties"]["steps"] = {**steps, "description": CAMPAIGN.keys["steps"].doc}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "nurture campaign",
-        **schema,
-        "$defs": dict(sorted(defs.items())),
-    }
+    steps_schema(defs)
+    return document(
+        "nurture campaign", "Who comes in, what happens to them in order, what ends it.", CAMPAIGN.schema(defs), defs
+    )

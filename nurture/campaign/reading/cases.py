@@ -21,9 +21,22 @@ from nurture.campaign.duration import read_duration
 from nurture.campaign.problems import did_you_mean
 from nurture.campaign.project import Shape
 from nurture.campaign.reading.context import Context, said
-from nurture.campaign.reading.kinds import Either, Got, Key, Kind, ListOf, MapOf, Raw, Record, Schema, Via, word
+from nurture.campaign.reading.kinds import (
+    Either,
+    Got,
+    Key,
+    Kind,
+    ListOf,
+    MapOf,
+    Raw,
+    Record,
+    Via,
+    described,
+    word,
+)
 from nurture.campaign.reading.names import Declared
 from nurture.campaign.reading.scalars import Choice, Date, Flag, Number, Text, moment, number
+from nurture.campaign.reading.schema import Schema
 from nurture.campaign.source import Mapping, Node, Scalar, Sequence
 from nurture.lead.soft_opt_in import LACKS
 
@@ -48,7 +61,7 @@ def _instant(node: Node, at: Context) -> Instant | None:
     return value
 
 
-_INSTANT = Via(_instant, {"type": "string"})
+_INSTANT = Via(_instant, {"type": "string", "minLength": 1, "examples": ["3d2h"]})
 
 
 def plain(node: Node) -> Any:
@@ -117,7 +130,7 @@ def _lead(node: Node, at: Context) -> TestLead | None:
     shapes = lead_fields(at.project)
     for key, value in node.entries:
         if key.text in _LEAD:
-            got[key.text] = _LEAD[key.text].read(value, at)
+            got[key.text] = _LEAD[key.text].kind.read(value, at)
         elif key.text in shapes:
             fields[key.text] = typed(value, shapes[key.text], at)
         else:
@@ -131,7 +144,30 @@ _STAGES = ListOf(Declared("stage"), "a list of stages", bare=True, empty=True)
 _TOPICS = ListOf(Declared("topic"), "a list of topics", empty=True)
 _TAGS = ListOf(Text("a tag"), "a list of tags", empty=True)
 _SCORES = MapOf(Number(), "'scores'", Declared("score"))
-_LEAD: dict[str, Kind] = {"stage": _STAGES, "consents": _TOPICS, "tags": _TAGS, "scores": _SCORES}
+_LEAD = {
+    "stage": Key(_STAGES, "Where the lead stands; one, or one of each funnel.", example="mql"),
+    "consents": Key(_TOPICS, "The topics it has agreed to.", example=["newsletter"]),
+    "tags": Key(_TAGS, "Its tags.", example=["hot"]),
+    "scores": Key(_SCORES, "Its scores.", example={"interest": 40}),
+}
+
+
+class _Lead:
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        """Beside attributes, which are the project's."""
+        return {"type": "object", "properties": {name: described(key, defs) for name, key in _LEAD.items()}}
+
+
+class _Event:
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        when = described(Key(_INSTANT, "When: a duration from the start, or a date.", example="1h"), defs)
+        return {
+            "type": "object",
+            "properties": {"at": when},
+            "required": ["at"],
+            "minProperties": 2,
+            "maxProperties": 2,
+        }
 
 
 def _event(node: Node, at: Context) -> TestEvent | None:
@@ -197,7 +233,8 @@ def _reason(words: tuple[str, ...], also: str = "") -> Kind:
         at.add(node, "N604", f"{said(node)} is never a reason here", f"{near} reasons: {', '.join(words)}".strip())
         return None
 
-    return Via(read, {"type": "string"})
+    known: Schema = {"enum": list(words)}
+    return Via(read, {"anyOf": [known, {"type": "string", "pattern": f"^{also}"}]} if also else known)
 
 
 def _refused(node: Node, at: Context) -> dict[str, str] | None:
@@ -222,31 +259,48 @@ def _expect(got: Got, at: Context) -> Expect:
     return Expect(**values)
 
 
-_LIST: Schema = {"type": "array", "items": {"type": "string"}}
-_HAPPENS = ListOf(Via(_happens, {"type": "string"}), "a list of NAME at TIME", empty=True)
+_NAME_AT_TIME: Schema = {
+    "type": "string",
+    "pattern": r".+ at .+",
+    "patternErrorMessage": "Write the name and when: cart/reminder at 1d2h.",
+    "examples": ["welcome/hello at 1h"],
+}
+_HAPPENS = ListOf(Via(_happens, _NAME_AT_TIME), "a list of NAME at TIME", empty=True)
 EXPECT = Record(
     "'expect'",
     {
-        "entered": Key(Via(_entered, {"type": ["boolean", "integer"]}), "true, false, or how many enrollments."),
+        "entered": Key(
+            Via(_entered, {"type": ["boolean", "integer"], "minimum": 0}),
+            "true, false, or how many enrollments.",
+            example=True,
+        ),
         "not_entered": Key(_reason(NOT_ENTERED, "cancelled by "), "The reason for which it did not enter."),
         "sent": Key(_HAPPENS, "The whole list of mails, in order: NAME at TIME."),
         "notified": Key(_HAPPENS, "The whole list of notices, in order: NAME at TIME."),
-        "refused": Key(Via(_refused, {"type": "object"}), "Mails that were refused, with the reason."),
-        "stage": Key(_STAGES, "Where the lead stands at the end; one, or one of each funnel."),
-        "tags": Key(_TAGS, "The lead's tags at the end."),
-        "consents": Key(_TOPICS, "The topics it may be mailed on at the end."),
-        "scores": Key(_SCORES, "Scores at the end."),
-        "ended": Key(Via(_end, {"type": "string"}), "The end of the last enrollment."),
+        "refused": Key(
+            Via(_refused, lambda: MapOf(_reason(REFUSALS))),
+            "Mails that were refused, with the reason.",
+            example={"welcome/hello": "no consent"},
+        ),
+        "stage": Key(_STAGES, "Where the lead stands at the end; one, or one of each funnel.", example="customer"),
+        "tags": Key(_TAGS, "The lead's tags at the end.", example=["hot"]),
+        "consents": Key(_TOPICS, "The topics it may be mailed on at the end.", example=["newsletter"]),
+        "scores": Key(_SCORES, "Scores at the end.", example={"interest": 40}),
+        "ended": Key(
+            Via(_end, {"type": "string", "pattern": f"^({_ENDED.pattern})$", "patternErrorMessage": _ENDED_HINT}),
+            "The end of the last enrollment.",
+            example="finished",
+        ),
     },
     _expect,
 )
 _DEAL = Record(
     "a deal",
     {
-        "pipeline": Key(Declared("pipeline"), "", required=True),
-        "stage": Key(Declared("deal stage"), "", required=True),
-        "amount": Key(Number("an amount", 0)),
-        "outcome": Key(Choice(("open", "won", "lost"))),
+        "pipeline": Key(Declared("pipeline"), "The pipeline it is in.", required=True),
+        "stage": Key(Declared("deal stage"), "Where it stands.", required=True),
+        "amount": Key(Number("an amount", 0), "What it is worth.", example=1200),
+        "outcome": Key(Choice(("open", "won", "lost")), "How it ended.", default="open"),
     },
     lambda got, at: (
         TestDeal(got["pipeline"], got["stage"], got["amount"], got["outcome"] or "open")
@@ -286,20 +340,26 @@ def _answers(node: Node, at: Context) -> dict[str, Any] | None:
 TEST = Record(
     "a test",
     {
-        "name": Key(Text("a name"), "What it shows, as a sentence.", required=True),
-        "start": Key(Date(), "When it begins; Monday 2026-03-02T10:00 if not written, in the project's zone."),
-        "until": Key(_INSTANT, "When it is over; 400d if not written."),
+        "name": Key(Text("a name"), "What it shows, as a sentence.", required=True, example="a buyer gets no reminder"),
+        "start": Key(Date(), "When it begins, in the project's zone.", default=DEFAULT_START.text),
+        "until": Key(_INSTANT, "When it is over.", default=str(DEFAULT_UNTIL)),
         "lead": Key(
-            Via(_lead, {"type": "object"}), "Who is played: attributes, stage, consents, tags, scores.", required=True
+            Via(_lead, lambda: _Lead()),
+            "Who is played: attributes, stage, consents, tags, scores.",
+            required=True,
+            example={"email": "anna@example.com", "stage": "mql", "consents": ["newsletter"]},
         ),
-        "account": Key(Via(_account, {"type": "object"}), "The lead's company."),
-        "deals": Key(ListOf(_DEAL), "The lead's deals."),
-        "answers": Key(Via(_answers, {"type": "object"}), "What webhooks answer."),
+        "account": Key(Via(_account, {"type": "object"}), "The lead's company.", example={"name": "Café du Port"}),
+        "deals": Key(ListOf(_DEAL), "The lead's deals.", example=[{"pipeline": "wholesale", "stage": "quote"}]),
+        "answers": Key(Via(_answers, {"type": "object"}), "What webhooks answer.", example={"crm": {"ok": True}}),
         "events": Key(
-            ListOf(Via(_event, {"type": "object"}), "a list of events", empty=True),
+            ListOf(Via(_event, lambda: _Event()), "a list of events", empty=True),
             "What happens: {at: 1h, EVENT: {…}}.",
+            example=[{"at": "1h", "order_completed": {"total": 80}}],
         ),
-        "expect": Key(EXPECT, "What must hold; what is not named is not looked at.", required=True),
+        "expect": Key(
+            EXPECT, "What must hold; what is not named is not looked at.", required=True, example={"ended": "finished"}
+        ),
     },
     _test,
 )

@@ -10,13 +10,12 @@ from nurture.campaign import condition as c
 from nurture.campaign.declared import NAMING, account_fields, event_properties, field_type, lead_fields, locate
 from nurture.campaign.project import Shape
 from nurture.campaign.reading.context import Context, said
-from nurture.campaign.reading.kinds import Either, Got, Key, Kind, ListOf, MapOf, Raw, Record, Schema, Via, word
+from nurture.campaign.reading.kinds import Either, Got, Key, Kind, ListOf, MapOf, Raw, Record, Via, word
 from nurture.campaign.reading.names import Declared
 from nurture.campaign.reading.scalars import Choice, Flag, Number, Span, Text
-from nurture.campaign.reading.tests_of import TESTS_SCHEMA, read_fields, read_tests
+from nurture.campaign.reading.tests_of import A_PROPERTY, ONE_TEST, PROPERTIES, TESTS_ON, read_fields, read_tests
 from nurture.campaign.source import Mapping, Node, Scalar, Sequence
 
-_FIELDS: Schema = {"type": "object", "additionalProperties": TESTS_SCHEMA}
 _BY = Choice(("account",))
 
 
@@ -227,8 +226,13 @@ def _enrolled(key: str) -> Kind:
         name = Declared("campaign").read(node, at)
         return None if name is None else c.Enrolled(key, name)  # type: ignore[arg-type]
 
-    keys = {"campaign": Key(Declared("campaign"), required=True), "by": Key(_BY)}
-    return Either("the name of a campaign", Via(bare, {"type": "string"}), None, Record(f"'{key}'", keys, build))
+    keys = {
+        "campaign": Key(Declared("campaign"), "The campaign.", required=True),
+        "by": Key(_BY, "Anyone of the lead's company."),
+    }
+    return Either(
+        "the name of a campaign", Via(bare, lambda: Declared("campaign")), None, Record(f"'{key}'", keys, build)
+    )
 
 
 def _scores(node: Node, at: Context) -> list[c.ScoreIs] | None:
@@ -261,7 +265,7 @@ def _fields(scope: c.Scope) -> Kind:
         fields = read_fields(node, scope, shapes, at, what)
         return fields if fields and isinstance(node, Mapping) and len(fields) == len(node.entries) else None
 
-    return Via(read, _FIELDS)
+    return Via(read, lambda: TESTS_ON[scope])
 
 
 def _wrap(make: type[c.Tagged] | type[c.InSegment] | type[c.Consented], kind: Kind) -> Kind:
@@ -269,7 +273,7 @@ def _wrap(make: type[c.Tagged] | type[c.InSegment] | type[c.Consented], kind: Ki
         name = kind.read(node, at)
         return None if name is None else make(name)
 
-    return Via(read, {"type": "string"})
+    return Via(read, lambda: kind)
 
 
 def _all_read(node: Node, at: Context) -> tuple[c.Condition, ...] | None:
@@ -290,42 +294,50 @@ _STAGE_RANGE = Record(
     {
         "at_least": Key(Declared("stage"), "This stage or one further on."),
         "before": Key(Declared("stage"), "Any stage before this one."),
-        "in": Key(_STAGE_LIST, "One of these stages."),
+        "in": Key(_STAGE_LIST, "One of these stages.", example=["mql", "customer"]),
         "by": Key(_BY, "Anyone of the lead's company."),
     },
     _stage_range,
 )
 _STAGE = Either(
     "a stage, a list of stages or a range",
-    Via(_one_stage, {"type": "string"}),
-    Via(_one_stage, {"type": "array", "items": {"type": "string"}}),
+    Via(_one_stage, lambda: Declared("stage")),
+    Via(_one_stage, lambda: ListOf(Declared("stage"))),
     _STAGE_RANGE,
 )
 _BOUNDS = Record(
     "'in_stage_for'",
-    {key: Key(Span(long=True)) for key in ("at_least", "at_most", "more_than", "less_than")},
+    {
+        "at_least": Key(Span(long=True), "This long or longer.", example="14d"),
+        "at_most": Key(Span(long=True), "This long or shorter.", example="14d"),
+        "more_than": Key(Span(long=True), "Longer than this.", example="14d"),
+        "less_than": Key(Span(long=True), "Shorter than this.", example="14d"),
+    },
     _in_stage_for,
 )
 _DID_KEYS = {
     "event": Key(Declared("event"), "The event; 'any' is any event of your own.", required=True),
-    "where": Key(Raw(_FIELDS), "Tests on the event's properties."),
-    "same": Key(Raw({"type": "string"}), "This property must equal the enrollment's key."),
-    "at_least": Key(Number(least=0), "How often at least, or the least sum."),
-    "at_most": Key(Number(least=0), "How often at most, or the greatest sum."),
-    "sum": Key(Raw({"type": "string"}), "Add up this property instead of counting."),
-    "within": Key(Span(long=True), "Only events of this last time."),
+    "where": Key(PROPERTIES, "Tests on the event's properties."),
+    "same": Key(A_PROPERTY, "This property must equal the enrollment's key."),
+    "at_least": Key(Number(least=0), "How often at least, or the least sum.", example=2),
+    "at_most": Key(Number(least=0), "How often at most, or the greatest sum.", example=5),
+    "sum": Key(A_PROPERTY, "Add up this property instead of counting.", example="total"),
+    "within": Key(Span(long=True), "Only events of this last time.", example="30d"),
     "since_entry": Key(Flag(), "Only events since the enrollment began."),
     "by": Key(_BY, "By anyone of the lead's company."),
 }
+_DID_SO = {"event": "order_completed", "within": "30d"}
 DID = Record("'did'", _DID_KEYS, _did)
 DID_NOT = Record("'did_not'", _DID_KEYS, _did)
 MAILED = ("sent", "clicked", "opened", "bounced", "replied")
 _MAIL = Record(
     "'mail'",
     {
-        **{key: Key(Raw({"type": "string"}), f"A template, a step id or 'any' that was {key}.") for key in MAILED},
+        **{
+            key: Key(Raw(lambda: Declared("mail")), f"A template, a step id or 'any' that was {key}.") for key in MAILED
+        },
         "of": Key(Choice(("enrollment", "campaign", "all")), "Which mails count."),
-        "within": Key(Span(long=True), "Only in this last time."),
+        "within": Key(Span(long=True), "Only in this last time.", example="30d"),
         "by": Key(_BY, "Mails to anyone of the lead's company."),
     },
     _mail,
@@ -334,9 +346,17 @@ _MAIL = Record(
 _DEAL = Record(
     "'deal'",
     {
-        "stage": Key(ListOf(Declared("deal stage"), bare=True), "The deal stands in this stage, or one of these."),
+        "stage": Key(
+            ListOf(Declared("deal stage"), bare=True),
+            "The deal stands in this stage, or one of these.",
+            example=["tasting", "quote"],
+        ),
         "pipeline": Key(Declared("pipeline"), "The pipeline it is in."),
-        "amount": Key(Via(lambda node, at: read_tests(node, "number", at), TESTS_SCHEMA), "A test on its amount."),
+        "amount": Key(
+            Via(lambda node, at: read_tests(node, "number", at), lambda: ONE_TEST),
+            "A test on its amount.",
+            example={"at_least": 1000},
+        ),
         "open": Key(Flag(), "Neither won nor lost."),
     },
     _deal,
@@ -349,24 +369,25 @@ def _nested(node: Node, at: Context) -> c.Condition | None:
 
 _AGAIN = Via(_nested, {"$ref": "#/$defs/condition"})
 _LIST_AGAIN = Via(_all_read, {"type": "array", "items": {"$ref": "#/$defs/condition"}, "minItems": 1})
+_TWO: list[Any] = [{"stage": "mql"}, {"tag": "hot"}]
 CONDITION = Record(
     "a condition",
     {
-        "all": Key(_LIST_AGAIN, "All of these hold."),
-        "any": Key(_LIST_AGAIN, "One of these holds."),
-        "not": Key(_AGAIN, "The plain opposite."),
+        "all": Key(_LIST_AGAIN, "All of these hold.", example=_TWO),
+        "any": Key(_LIST_AGAIN, "One of these holds.", example=_TWO),
+        "not": Key(_AGAIN, "The plain opposite.", example={"stage": "customer"}),
         "stage": Key(_STAGE, "Where the lead stands in the funnel."),
-        "in_stage_for": Key(_BOUNDS, "How long it has stood there."),
+        "in_stage_for": Key(_BOUNDS, "How long it has stood there.", example={"at_least": "14d"}),
         "lead": Key(_fields("lead"), "Tests on the lead's attributes."),
-        "did": Key(DID, "How often the lead did something, or what a property adds up to."),
-        "did_not": Key(DID_NOT, "The opposite of 'did'."),
+        "did": Key(DID, "How often the lead did something, or what a property adds up to.", example=_DID_SO),
+        "did_not": Key(DID_NOT, "The opposite of 'did'.", example=_DID_SO),
         "account": Key(_fields("account"), "Tests on the lead's company; false without one."),
-        "score": Key(Via(_scores, _FIELDS), "Tests on named scores."),
-        "tag": Key(_wrap(c.Tagged, Text("a tag")), "The lead has this tag."),
+        "score": Key(Via(_scores, lambda: TESTS_ON["score"]), "Tests on named scores."),
+        "tag": Key(_wrap(c.Tagged, Text("a tag")), "The lead has this tag.", example="hot"),
         "segment": Key(_wrap(c.InSegment, Declared("segment")), "The lead is in this segment."),
         "consent": Key(_wrap(c.Consented, Declared("topic")), "May be mailed on that topic now."),
-        "mail": Key(_MAIL, "What happened to a mail."),
-        "deal": Key(_DEAL, "The lead's deal in a sales pipeline."),
+        "mail": Key(_MAIL, "What happened to a mail.", example={"clicked": "welcome/hello", "within": "7d"}),
+        "deal": Key(_DEAL, "The lead's deal in a sales pipeline.", example={"pipeline": "wholesale", "open": True}),
         "in_campaign": Key(_enrolled("in_campaign"), "Is in that campaign now."),
         "finished": Key(_enrolled("finished"), "Has once finished that campaign."),
         "reached_goal": Key(_enrolled("reached_goal"), "Has once reached that campaign's goal."),

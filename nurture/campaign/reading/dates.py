@@ -7,8 +7,9 @@ from nurture.campaign.duration import Duration
 from nurture.campaign.plan import DateRef
 from nurture.campaign.project import Shape
 from nurture.campaign.reading.context import Context, said
-from nurture.campaign.reading.kinds import Got, Schema, word
+from nurture.campaign.reading.kinds import Got, word
 from nurture.campaign.reading.scalars import date_hint, moment
+from nurture.campaign.reading.schema import Schema
 from nurture.campaign.source import Node, Scalar
 
 _HINT = "write 'lead.FIELD', 'entry.PROPERTY', 'data.WEBHOOK.FIELD' or a date such as 2026-11-27T18:00"
@@ -44,7 +45,7 @@ class DateSource:
         return None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
+        return {"type": "string", "minLength": 1, "examples": ["lead.birthday"]}
 
 
 def _declared(source: str, rest: str, shapes: dict[str, Shape], node: Scalar, at: Context) -> DateRef | None:

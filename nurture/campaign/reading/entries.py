@@ -20,12 +20,12 @@ from nurture.campaign.reading.conditions import (
 )
 from nurture.campaign.reading.context import Context, Scene, said
 from nurture.campaign.reading.dates import DateSource
-from nurture.campaign.reading.kinds import Got, Key, ListOf, Raw, Record, Schema, Via
+from nurture.campaign.reading.kinds import Either, Got, Key, ListOf, Raw, Record, Via
 from nurture.campaign.reading.names import Declared
 from nurture.campaign.reading.scalars import Choice, Clock, Date, Flag, Number, Span, Zone
+from nurture.campaign.reading.schema import Schema
+from nurture.campaign.reading.tests_of import A_PROPERTY, PROPERTIES
 from nurture.campaign.source import Mapping, Node, Scalar
-
-_TEXT: Schema = {"type": "string"}
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def _key(node: Node, event: str, at: Context) -> str | None:
 
 
 def _unlesses(node: Node, at: Context) -> tuple[plan.Unless, ...] | None:
-    found: tuple[plan.Unless, ...] | None = ListOf(Via(_unless, {}), "a list of events", bare=True).read(node, at)
+    found: tuple[plan.Unless, ...] | None = _UNLESSES.read(node, at)
     return found
 
 
@@ -87,9 +87,12 @@ _UNLESS = Record(
     "'unless'",
     {
         "event": Key(Declared("event"), "The event that cancels.", required=True),
-        "where": Key(Raw({"type": "object"}), "Tests on its properties."),
-        "same": Key(Raw(_TEXT), "This property must equal the key."),
+        "where": Key(PROPERTIES, "Tests on its properties."),
+        "same": Key(A_PROPERTY, "This property must equal the key."),
     },
+)
+_UNLESSES = ListOf(
+    Via(_unless, lambda: Either("an event", Declared("event"), None, _UNLESS)), "a list of events", bare=True
 )
 
 
@@ -152,25 +155,25 @@ def _again(got: Got, at: Context) -> plan.Again | None:
 _AGAIN = Record(
     "'again'",
     {
-        "after": Key(Span(long=True), "So long after the last entry."),
-        "at_most": Key(Number("a count", 1, whole=True), "So many entries at most."),
-        "per": Key(Span(long=True), "In this rolling time."),
+        "after": Key(Span(long=True), "So long after the last entry.", example="7d"),
+        "at_most": Key(Number("a count", 1, whole=True), "So many entries at most.", example=3),
+        "per": Key(Span(long=True), "In this rolling time.", example="90d"),
     },
     _again,
 )
 _COMMON = {
-    "only_if": Key(Raw({"$ref": "#/$defs/condition"}), "Only leads for whom this holds."),
-    "again": Key(_AGAIN, "Whether and when a lead may come in again."),
+    "only_if": Key(Raw(lambda: CONDITION), "Only leads for whom this holds."),
+    "again": Key(_AGAIN, "Whether and when a lead may come in again.", example={"after": "7d"}),
 }
 _EXISTING = Key(Choice(("enter", "skip")), "What happens to those for whom it is true at the first deploy.")
 _ENTRIES: dict[str, tuple[dict[str, Key], Callable[[Got, Context], plan.Enter | None]]] = {
     "event": (
         {
             "event": Key(Declared("event"), "The lead does it."),
-            "where": Key(Raw({"type": "object"}), "Tests on the event's properties."),
-            "settle": Key(Span(), "Only when it has been quiet this long."),
-            "unless": Key(Raw({}), "Events that cancel the quiet."),
-            "key": Key(Raw(_TEXT), "One enrollment for each value of this property."),
+            "where": Key(PROPERTIES, "Tests on the event's properties."),
+            "settle": Key(Span(), "Only when it has been quiet this long.", example="1h"),
+            "unless": Key(Raw(lambda: _UNLESSES), "Events that cancel the quiet."),
+            "key": Key(A_PROPERTY, "One enrollment for each value of this property."),
         },
         _event,
     ),
@@ -179,32 +182,33 @@ _ENTRIES: dict[str, tuple[dict[str, Key], Callable[[Got, Context], plan.Enter | 
         {
             "match": Key(CONDITION, "The condition turns true."),
             "existing": _EXISTING,
-            "every": Key(Span(), "How often it is looked at besides; 15m if not written."),
+            "every": Key(Span(), "How often it is looked at besides.", default="15m"),
         },
         _match,
     ),
     "date": (
         {
-            "date": Key(DateSource(), "An attribute that is a date: lead.FIELD."),
+            "date": Key(DateSource(), "An attribute that is a date: lead.FIELD.", example="lead.birthday"),
             "offset": Key(Span(signed=True), "So long before or after it, such as -30d."),
             "at": Key(Clock(), "At this local time of the day."),
-            "yearly": Key(Flag(), "Every year, as a birthday."),
-            "catch_up": Key(Span(long=True), "How late one may still come in."),
+            "yearly": Key(Flag(), "Every year, as a birthday.", example=True),
+            "catch_up": Key(Span(long=True), "How late one may still come in.", example="7d"),
         },
         _date,
     ),
     "schedule": (
         {
             "schedule": Key(Date(), "At that time, for all whom 'only_if' lets in."),
-            "repeat": Key(Span(), "Again and again after this time."),
-            "until": Key(Date(), "The last possible time."),
-            "zone": Key(Zone(("lead", "project")), "Whose clock: lead (default), project or a time zone."),
+            "repeat": Key(Span(), "Again and again after this time.", example="7d"),
+            "until": Key(Date(), "The last possible time.", example="2027-12-31T09:30"),
+            "zone": Key(Zone(("lead", "project")), "Whose clock: lead, project or a time zone.", default="lead"),
         },
         _schedule,
     ),
     "manual": ({"manual": Key(Flag(), "By hand, the API or another campaign's 'enroll'.")}, _manual),
 }
 ENTRIES = {name: Record(f"'enter' by {name}", {**keys, **_COMMON}) for name, (keys, _) in _ENTRIES.items()}
+_BESIDE = {"match": ("existing",)}  # what its reader asks for in words of its own
 _WAYS = tuple(_ENTRIES)
 _ANY = Record("'enter'", {key: k for r in ENTRIES.values() for key, k in r.keys.items()}, one_of=_WAYS)
 
@@ -242,5 +246,14 @@ def _scene(got: Got, at: Context) -> Scene:
     return Scene(at.scene.campaign, False, entry, key, unsure="event" in got and entry is None)
 
 
-def enter_schema(defs: dict[str, Schema]) -> Schema:
-    return {"anyOf": [{**record.schema(defs), "required": [name]} for name, record in ENTRIES.items()]}
+class _Enter:
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"anyOf": [_by(name, record, defs) for name, record in ENTRIES.items()]}
+
+
+def _by(name: str, record: Record, defs: dict[str, Schema]) -> Schema:
+    made = {"title": f"by {name}", **record.schema(defs), "required": [name, *_BESIDE.get(name, ())]}
+    return {**made, "dependentRequired": {"unless": ["settle"]}} if "unless" in record.keys else made
+
+
+ENTER = _Enter()

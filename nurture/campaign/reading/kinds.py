@@ -12,15 +12,18 @@ from typing import Any, Protocol
 
 from nurture.campaign.problems import Mark, did_you_mean
 from nurture.campaign.reading.context import Context, said
+from nurture.campaign.reading.schema import Schema
 from nurture.campaign.source import Mapping, Node, Scalar, Sequence
 
-Schema = dict[str, Any]
 
-
-class Kind(Protocol):
-    def read(self, node: Node, at: Context) -> Any: ...
+class Told(Protocol):
+    """What can say itself as JSON Schema."""
 
     def schema(self, defs: dict[str, Schema]) -> Schema: ...
+
+
+class Kind(Told, Protocol):
+    def read(self, node: Node, at: Context) -> Any: ...
 
     @property
     def noun(self) -> str: ...
@@ -39,11 +42,14 @@ def word(node: Node, at: Context, noun: str) -> Scalar | None:
 
 @dataclass(frozen=True)
 class Key:
-    """One key of a Record: what may stand there, in one sentence what it does, whether it must be written."""
+    """One key of a Record: what may stand there, in one sentence what it does, whether it must be written; for people
+    and their editors an example of what is written, and what counts where it is not."""
 
     kind: Kind
     doc: str = ""
     required: bool = False
+    example: Any = None
+    default: Any = None
 
 
 @dataclass
@@ -142,8 +148,25 @@ class Record:
 
 
 def described(key: Key, defs: dict[str, Schema]) -> Schema:
-    schema = key.kind.schema(defs)
-    return {**schema, "description": key.doc} if key.doc else schema
+    """What may stand at the key, with what it does, an example and its default; those of the kind stand behind."""
+    schema = dict(key.kind.schema(defs))
+    if key.doc:
+        schema["description"] = key.doc
+    if key.default is not None:
+        schema["description"] = f"{schema['description'].removesuffix('.')}; {_default(key.default)} if not written."
+        schema["default"] = key.default
+    if key.example is not None:
+        schema["examples"] = [key.example]
+    return schema
+
+
+def _default(value: Any) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return f"{value:,}"
+    return str(value)
 
 
 def _form(node: Node) -> str:
@@ -208,7 +231,12 @@ class MapOf:
         return found
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "object", "additionalProperties": self.value.schema(defs)}
+        value = self.value.schema(defs)
+        words = None if self.key is None else self.key.schema(defs).get("enum")
+        if words:
+            keys = {word: {**value, "description": f"Of '{word}': {self.value.noun}."} for word in words}
+            return {"type": "object", "additionalProperties": False, "properties": keys}
+        return {"type": "object", "additionalProperties": value}
 
 
 @dataclass(frozen=True)
@@ -242,7 +270,7 @@ class Via:
     """A kind made of a function and the kind whose schema describes what it takes."""
 
     function: Callable[[Node, Context], Any]
-    like: Callable[[], Kind] | Schema
+    like: Callable[[], Told] | Schema
     noun: str = "a value"
 
     def read(self, node: Node, at: Context) -> Any:
@@ -256,7 +284,7 @@ class Via:
 class Raw:
     """The node itself, to be read once its neighbours are known; `like` describes it."""
 
-    like: Callable[[], Kind] | Schema = field(default_factory=dict)
+    like: Callable[[], Told] | Schema = field(default_factory=dict)
     noun: str = "a value"
 
     def read(self, node: Node, at: Context) -> Node:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from nurture.campaign.declared import ANY_EVENT, event_names
 from nurture.campaign.project import Project
 from nurture.campaign.reading.context import Context
-from nurture.campaign.reading.kinds import Schema, word
+from nurture.campaign.reading.kinds import word
+from nurture.campaign.reading.schema import Schema, defined
 from nurture.campaign.source import Node
 
 Known = Callable[[Project], Iterable[str]]
@@ -33,6 +34,23 @@ _KNOWN: dict[str, tuple[str, str, Known]] = {
     "form": ("N311", "form", lambda p: p.forms),
     "pipeline": ("N314", "pipeline", lambda p: p.pipelines),
     "deal stage": ("N314", "deal stage", deal_stages),
+}
+
+
+EXAMPLES = {
+    "event": "order_completed",
+    "topic": "newsletter",
+    "stage": "customer",
+    "segment": "tea-drinkers",
+    "team": "care",
+    "webhook": "crm",
+    "score": "interest",
+    "form": "guide",
+    "pipeline": "wholesale",
+    "deal stage": "quote",
+    "campaign": "welcome",
+    "template": "welcome/hello",
+    "mail": "welcome/hello",
 }
 
 
@@ -63,4 +81,6 @@ class Declared:
         return None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
+        """What is declared is not the schema's to know; an editor is given the example, or the project's own names."""
+        name: Schema = {"type": ["string", "number"], "minLength": 1, "examples": [EXAMPLES[self.kind]]}
+        return defined(defs, self.kind.replace(" ", "-"), name)

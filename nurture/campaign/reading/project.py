@@ -31,10 +31,11 @@ from nurture.campaign.project import (
 )
 from nurture.campaign.reading.conditions import read_condition, read_where
 from nurture.campaign.reading.context import Context
+from nurture.campaign.reading.funnels import FUNNEL_SHORT, PIPELINE, RECYCLE, RULE, SCORE
 from nurture.campaign.reading.kinds import Got, Kind, ListOf, MapOf, Raw
 from nurture.campaign.reading.names import Declared
 from nurture.campaign.reading.scalars import Name
-from nurture.campaign.reading.sections import FORM, FUNNEL_SHORT, PIPELINE, RECYCLE, RULE, SCORE, TOPIC
+from nurture.campaign.reading.sections import FORM, TOPIC
 from nurture.campaign.reading.windows import WINDOW
 from nurture.campaign.rules.circles import Asked, refuse_circles
 from nurture.campaign.source import Findings, Mapping, Node, Scalar

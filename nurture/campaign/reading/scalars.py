@@ -11,7 +11,8 @@ from nurture.campaign.condition import Moment
 from nurture.campaign.duration import Duration, read_duration
 from nurture.campaign.problems import did_you_mean
 from nurture.campaign.reading.context import Context, said
-from nurture.campaign.reading.kinds import Schema, one_of_words, word
+from nurture.campaign.reading.kinds import one_of_words, word
+from nurture.campaign.reading.schema import Schema, defined
 from nurture.campaign.source import PLACEHOLDER, Node, Scalar
 from nurture.campaign.window import ClockTime
 
@@ -20,6 +21,7 @@ _WHOLE = re.compile(r"[+-]?\d{1,15}")
 _NAME = re.compile(r"[^\W_][\w./ -]*")
 _CLOCK = re.compile(r"(\d{1,2}):(\d\d)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
+_ADDRESS = r"[^\s@<>,;\"]+@[^\s@<>,;\"]+"
 _SPOKEN = re.compile(r"([+-]?)(\d+)\s*([a-zA-Z]+)\.?")
 _UNITS = {
     "mo": ("month", "months", "mon"),
@@ -31,23 +33,35 @@ _UNITS = {
     "y": ("yr", "year", "years"),
     "s": ("sec", "secs", "second", "seconds"),
 }
-DURATION_SCHEMA: Schema = {
+_UNITS_TOLD = "45s, 15m (minutes), 36h, 3d, 2w, 3mo (months), 1y, 5bd (working days), or together: 1d12h"
+_DURATION: Schema = {
     "type": "string",
-    "pattern": r"^[+-]?(\d+(mo|bd|[smhdwy]))+$",
-    "description": "45s, 15m (minutes), 36h, 3d, 2w, 3mo (months), 1y, 5bd (working days), or together: 1d12h",
+    "pattern": r"^\+?(?=.*[1-9])(\d{1,9}(mo|bd|[smhdwy])){1,9}$",
+    "patternErrorMessage": f"Write how long: {_UNITS_TOLD}.",
+    "description": _UNITS_TOLD,
+    "examples": ["3d"],
+}
+_OFFSET: Schema = {
+    "type": "string",
+    "pattern": r"^[+-]?(\d{1,9}(mo|bd|[smhdwy])){1,9}$",
+    "patternErrorMessage": f"Write how much: {_UNITS_TOLD}; -30d is before, 30d after.",
+    "description": f"A duration that may be negative, such as -30d: {_UNITS_TOLD}",
+    "examples": ["-30d"],
 }
 
 
 @dataclass(frozen=True)
 class Text:
     noun: str = "a text"
+    example: str = ""
 
     def read(self, node: Node, at: Context) -> str | None:
         found = word(node, at, self.noun)
         return found.text if found else None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": ["string", "number", "boolean"]}
+        text: Schema = {"type": ["string", "number", "boolean"], "minLength": 1}
+        return {**text, "examples": [self.example]} if self.example else text
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,7 @@ class Name:
         return found.text
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
+        return {"type": ["string", "number"], "minLength": 1, "maxLength": 120}
 
 
 @dataclass(frozen=True)
@@ -185,7 +199,12 @@ class Share:
         return float(value)
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string", "pattern": r"^\d+(\.\d+)?%$"}
+        return {
+            "type": "string",
+            "pattern": r"^(100(\.0*)?|\d{1,2}(\.\d*)?)\s*%$",
+            "patternErrorMessage": "Write a share as 25%.",
+            "examples": ["50%"],
+        }
 
 
 @dataclass(frozen=True)
@@ -219,8 +238,9 @@ class Span:
         return value
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        defs.setdefault("duration", DURATION_SCHEMA)
-        return {"$ref": "#/$defs/duration"}
+        if self.signed:
+            return defined(defs, "offset", _OFFSET)
+        return {**defined(defs, "duration", _DURATION), **({"examples": ["2y"]} if self.long else {})}
 
 
 def _duration_hint(text: str) -> str:
@@ -252,7 +272,12 @@ class Clock:
         return clock(found.text, found, at, end=self.end) if found else None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string", "pattern": r"^([01]?\d|2[0-4]):[0-5]\d$"}
+        return {
+            "type": "string",
+            "pattern": r"^([01]?\d|2[0-3]):[0-5]\d$",
+            "patternErrorMessage": "Write a time of day as 09:00 (24-hour).",
+            "examples": ["09:00"],
+        }
 
 
 def clock(text: str, node: Node, at: Context, *, end: bool = False) -> ClockTime | None:
@@ -290,7 +315,12 @@ class Date:
         return value
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"}
+        return {
+            "type": "string",
+            "pattern": f"^{_DATE.pattern}$",
+            "patternErrorMessage": "Write a date year first: 2026-11-27 or 2026-11-27T09:30.",
+            "examples": ["2026-11-27T09:30"],
+        }
 
 
 def moment(text: str) -> Moment | None:
@@ -336,7 +366,8 @@ class Zone:
         return found.text
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
+        plain: Schema = {"type": "string", "minLength": 1, "examples": ["Europe/Paris"]}
+        return {"anyOf": [{"enum": list(self.words)}, plain]} if self.words else plain
 
 
 @dataclass(frozen=True)
@@ -353,12 +384,17 @@ class Address:
         return found.text
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string", "format": "email"}
+        return {
+            "type": "string",
+            "pattern": rf"^{_ADDRESS}$|\$\{{",
+            "patternErrorMessage": "This is not an e-mail address.",
+            "examples": ["lea@frunza.example"],
+        }
 
 
 def is_address(text: str) -> bool:
     """The form of an address; whether it can be mailed is found when it is mailed."""
-    return re.fullmatch(r"[^\s@<>,;\"]+@[^\s@<>,;\"]+", text) is not None
+    return re.fullmatch(_ADDRESS, text) is not None
 
 
 def unresolved(node: Scalar) -> bool:

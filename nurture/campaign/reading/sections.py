@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from nurture.campaign.project import Alerts, Cap, DealStage, Input, Recycle, Sender, Shape
+from nurture.campaign.project import Alerts, Cap, Input, Sender, Shape
+from nurture.campaign.reading.conditions import CONDITION
 from nurture.campaign.reading.context import Context, said
-from nurture.campaign.reading.kinds import Either, Got, Key, ListOf, MapOf, Raw, Record, Schema, Via, word
+from nurture.campaign.reading.funnels import FUNNEL_SHORT, IN_ORDER, PIPELINE, RULES, SCORE
+from nurture.campaign.reading.kinds import Either, Got, Key, ListOf, MapOf, Raw, Record, Via, word
 from nurture.campaign.reading.names import Declared
-from nurture.campaign.reading.scalars import Address, Choice, Date, Flag, Name, Number, Share, Span, Text, Zone
+from nurture.campaign.reading.scalars import Address, Choice, Date, Flag, Name, Number, Span, Text, Zone
+from nurture.campaign.reading.schema import Schema, defined
 from nurture.campaign.reading.windows import WINDOW
 from nurture.campaign.source import Mapping, Node, Scalar, Sequence
 
 TYPES = {"text": "text", "number": "number", "date": "date", "url": "url", "true/false": "bool", "bool": "bool"}
-_CONDITION = Raw({"$ref": "campaign.schema.json#/$defs/condition"})
 
 
 # declared shapes
@@ -58,123 +60,23 @@ def read_shapes(node: Node, at: Context) -> dict[str, Shape] | None:
     return shapes
 
 
-_SHAPE = Via(read_shape, {})
-_SHAPES = Via(read_shapes, {"type": "object"})
+class _Shape:
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        again: Schema = {"$ref": "#/$defs/type"}
+        mapping: Schema = {"type": "object", "additionalProperties": again, "minProperties": 1}
+        words: Schema = {"enum": list(TYPES)}
+        told = "text, number, date, url, true/false; a mapping of further names; or [{…}], a list of such mappings"
+        listed: Schema = {"type": "array", "items": mapping, "minItems": 1, "maxItems": 1}
+        return defined(defs, "type", {"description": told, "anyOf": [words, mapping, listed]})
 
 
-# funnels and pipelines
+class _Shapes:
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return {"type": "object", "additionalProperties": _Shape().schema(defs)}
 
 
-def _stage(node: Node, at: Context) -> Got | None:
-    if isinstance(node, Scalar):
-        name = Name("a stage", dots=False).read(node, at)
-        return None if name is None else Got(node.mark, Mapping(node.mark, ()), {"name": name}, {"name": node})
-    if isinstance(node, Mapping) and len(node.entries) == 1 and isinstance(node.entries[0][1], Mapping):
-        key, inner = node.entries[0]  # `- mql: {sla: 2d}`
-        got: Got | None = _STAGE_BODY.collect(inner, at, f"stage {said(key)}")
-        if got is not None:
-            got.values["name"], got.nodes["name"] = key.text, key
-        return got
-    found: Got | None = _STAGE.read(node, at)
-    return found if found is not None and found["name"] else None
-
-
-_STAGE_BODY = Record(
-    "a stage",
-    {
-        "band": Key(Choice(("tofu", "mofu", "bofu")), "Top, middle or bottom of the funnel."),
-        "enter_if": Key(_CONDITION, "Leads for whom this holds move here by themselves."),
-        "sla": Key(Span(), "How long a lead may stand here."),
-        "moves": Key(
-            ListOf(Text("a stage"), bare=True), "Stages one may be moved to from here besides those further on."
-        ),
-    },
-)
-_STAGE = Record("a stage", {"name": Key(Name("a stage", dots=False), "", required=True), **_STAGE_BODY.keys})
-STAGES = ListOf(Via(_stage, {}), "a list of stages")
-_FUNNEL = Record("a funnel", {"stages": Key(STAGES, "In order.", required=True)})
-FUNNEL_SHORT = Either("a list of stages", None, STAGES, _FUNNEL)
-
-
-def _deal_stage(node: Node, at: Context) -> DealStage | None:
-    if isinstance(node, Scalar):
-        name = Name("a stage").read(node, at)
-        return None if name is None else DealStage(name)
-    if isinstance(node, Mapping) and len(node.entries) == 1 and isinstance(node.entries[0][1], Mapping):
-        key, inner = node.entries[0]
-        got: Got | None = Record("a stage", {"probability": Key(Share())}).collect(inner, at, f"stage {said(key)}")
-        return None if got is None else _probable(key.text, got["probability"])
-    got = _DEAL_STAGE.read(node, at)
-    return _probable(got["name"], got["probability"]) if got is not None and got["name"] else None
-
-
-def _probable(name: str, share: float | None) -> DealStage:
-    return DealStage(name, None if share is None else share / 100)
-
-
-_DEAL_STAGE = Record(
-    "a stage",
-    {"name": Key(Name("a stage"), "", required=True), "probability": Key(Share(), "How likely such a deal is won.")},
-)
-RECYCLE = Record(
-    "'recycle'",
-    {
-        "to": Key(Declared("stage"), "The stage a lost deal's lead goes back to.", required=True),
-        "after": Key(Span(long=True), "Once this time has passed.", required=True),
-    },
-    lambda got, at: Recycle(got["to"], got["after"]) if got.whole("to", "after") else None,
-)
-_REASONS = ListOf(Text("a reason"), "a list of reasons", bare=True, empty=True)
-PIPELINE = Record(
-    "a pipeline",
-    {
-        "stages": Key(ListOf(Via(_deal_stage, {}), "a list of stages"), "In order.", required=True),
-        "won": Key(_REASONS, "Reasons one may give for a deal won."),
-        "lost": Key(_REASONS, "Reasons one may give for a deal lost."),
-        "recycle": Key(Raw(lambda: RECYCLE), "What becomes of the lead of a lost deal."),
-    },
-)
-
-
-# scores
-
-
-def _threshold(node: Node, at: Context) -> tuple[float, float] | None:
-    if isinstance(node, Scalar):
-        value = Number("a threshold").read(node, at)
-        return None if value is None else (float(value), 0.0)
-    got: Got | None = _THRESHOLD.read(node, at)
-    if got is None or got["at"] is None:
-        return None
-    return float(got["at"]), float(got.get("hysteresis", 0))
-
-
-_THRESHOLD = Record(
-    "a threshold",
-    {
-        "at": Key(Number(), "Crossed upward at this value.", required=True),
-        "hysteresis": Key(Number(least=0), "Fallen only so much below it."),
-    },
-)
-RULE = Record(
-    "a score rule",
-    {
-        "event": Key(Declared("event"), "Points for each such event; they decay."),
-        "where": Key(Raw({"type": "object"}), "Tests on the event's properties."),
-        "if": Key(_CONDITION, "Points while this holds; they do not decay."),
-        "points": Key(Number(), "How many; negative ones take away.", required=True),
-    },
-    one_of=("event", "if"),
-)
-SCORE = Record(
-    "a score",
-    {
-        "rules": Key(ListOf(Raw(lambda: RULE), empty=True), "Points for events or while conditions hold."),
-        "at_most": Key(Number(), "It never counts more than this."),
-        "half_life": Key(Span(long=True), "Points of events are worth half after this time."),
-        "thresholds": Key(MapOf(Via(_threshold, {}), "'thresholds'"), "Values whose crossing is an event."),
-    },
-)
+_SHAPE = Via(read_shape, lambda: _Shape())
+_SHAPES = Via(read_shapes, lambda: _Shapes())
 
 
 # topics, forms and the small sections
@@ -201,11 +103,11 @@ class _Locale:
         return found.text.replace("_", "-") if found else None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
+        return {"type": "string", "pattern": "^[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*$", "examples": ["fr"]}
 
 
 _LOCALE = _Locale()
-_TEXTS = Via(_by_locale, {"type": ["string", "object"]})
+_TEXTS = Via(_by_locale, lambda: Either("a text", Text(), None, MapOf(Text(), key=_LOCALE)))
 BASES = ("consent", "soft_opt_in", "legitimate_interest", "service")
 
 
@@ -224,23 +126,38 @@ def _topic(got: Got, at: Context) -> Got | None:
 TOPIC = Record(
     "a topic",
     {
-        "title": Key(_TEXTS, "What people read, by locale."),
-        "wording": Key(_TEXTS, "The exact text agreed to, by locale."),
-        "basis": Key(Choice(BASES), "The legal basis; consent if not written."),
-        "double_opt_in": Key(Flag(), "A mail asks to confirm; true if not written."),
-        "expires_after": Key(Span(long=True), "A consent ends after this time."),
-        "similar_to": Key(Text(), "Of a soft opt-in: what was sold that its mails are about the like of."),
-        "assessment": Key(Text(), "Of a legitimate interest: where its assessment lies."),
-        "countries": Key(ListOf(Text("a country"), bare=True), "Of a legitimate interest: where it is allowed."),
+        "title": Key(
+            _TEXTS, "What people read, by locale.", example={"fr": "La lettre du thé", "en": "The tea letter"}
+        ),
+        "wording": Key(_TEXTS, "The exact text agreed to, by locale.", example={"en": "Yes, send me the tea letter."}),
+        "basis": Key(Choice(BASES), "The legal basis.", default="consent"),
+        "double_opt_in": Key(Flag(), "A mail asks to confirm.", default=True),
+        "expires_after": Key(Span(long=True), "A consent ends after this time.", example="2y"),
+        "similar_to": Key(
+            Text(), "Of a soft opt-in: what was sold that its mails are about the like of.", example="teas"
+        ),
+        "assessment": Key(Text(), "Of a legitimate interest: where its assessment lies.", example="legal/lia-2026.pdf"),
+        "countries": Key(
+            ListOf(Text("a country"), bare=True), "Of a legitimate interest: where it is allowed.", example=["FR", "CH"]
+        ),
     },
     _topic,
 )
+_CHOICES = {"green": {"en": "Green tea"}, "black": {"en": "Black tea"}}
 _INPUT = Record(
     "an input",
     {
-        "label": Key(_TEXTS, "What people read beside it, by locale; the field's name if not written."),
-        "choices": Key(MapOf(_TEXTS, "'choices'"), "Answers to pick one of: value, and what people read, by locale."),
-        "lines": Key(Number("a count", 1, whole=True), "So many lines to write in; 1 if not written."),
+        "label": Key(
+            _TEXTS,
+            "What people read beside it, by locale; the field's name if not written.",
+            example={"en": "Your name"},
+        ),
+        "choices": Key(
+            MapOf(_TEXTS, "'choices'"),
+            "Answers to pick one of: value, and what people read, by locale.",
+            example=_CHOICES,
+        ),
+        "lines": Key(Number("a count", 1, whole=True), "So many lines to write in.", default=1),
     },
     lambda got, at: Input(got.get("label", {}), got.get("choices", {}), int(got.get("lines", 1))),
 )
@@ -257,18 +174,26 @@ def _form(got: Got, at: Context) -> Got:
 FORM = Record(
     "a form",
     {
-        "fields": Key(_SHAPES, "What is asked, with its type."),
-        "title": Key(_TEXTS, "What people read, by locale."),
-        "topics": Key(ListOf(Declared("topic"), bare=True), "Topics one may tick; never ticked beforehand."),
-        "inputs": Key(MapOf(_INPUT, "'inputs'"), "How a field is asked for: its label, its choices."),
+        "fields": Key(_SHAPES, "What is asked, with its type.", example={"first_name": "text"}),
+        "title": Key(_TEXTS, "What people read, by locale.", example={"en": "The restaurant tea guide"}),
+        "topics": Key(
+            ListOf(Declared("topic"), bare=True),
+            "Topics one may tick; never ticked beforehand.",
+            example=["newsletter"],
+        ),
+        "inputs": Key(
+            MapOf(_INPUT, "'inputs'"),
+            "How a field is asked for: its label, its choices.",
+            example={"first_name": {"label": "Your name"}},
+        ),
     },
     _form,
 )
 _CAP = Record(
     "a cap",
     {
-        "at_most": Key(Number("a count", 1, whole=True), "So many marketing mails.", required=True),
-        "per": Key(Span(), "In this rolling time.", required=True),
+        "at_most": Key(Number("a count", 1, whole=True), "So many marketing mails.", required=True, example=3),
+        "per": Key(Span(), "In this rolling time.", required=True, example="7d"),
     },
     lambda got, at: Cap(got["at_most"], got["per"]) if got.whole("at_most", "per") else None,
 )
@@ -285,19 +210,26 @@ def _no_date(node: Node, at: Context) -> str | None:
 _SENDER = Record(
     "'sender'",
     {
-        "name": Key(Text(), "Who the mails are from."),
+        "name": Key(Text(), "Who the mails are from.", example="Maison Frunza"),
         "email": Key(Address(), "The address they are from."),
         "reply_to": Key(Address(), "Where answers go."),
-        "postal_address": Key(Text(), "Printed in every marketing mail."),
+        "postal_address": Key(
+            Text(), "Printed in every marketing mail.", example="12 rue du Samovar, 75011 Paris, France"
+        ),
     },
     lambda got, at: Sender(got.get("name", ""), got.get("email", ""), got["reply_to"], got.get("postal_address", "")),
 )
 _WEBHOOK = Record(
     "a webhook",
     {
-        "url": Key(Text("an address"), "Where it is called; may be '${NAME}'.", required=True),
-        "timeout": Key(Span(), "How long one call may take."),
-        "erasures": Key(Flag(), "Told of every erasure of a lead, again and again until it is taken."),
+        "url": Key(
+            Text("an address"),
+            "Where it is called; may be '${NAME}'.",
+            required=True,
+            example="https://crm.example/hook",
+        ),
+        "timeout": Key(Span(), "How long one call may take.", default="10s"),
+        "erasures": Key(Flag(), "Told of every erasure of a lead, again and again until it is taken.", default=False),
     },
 )
 _ALERTS = Record(
@@ -305,15 +237,18 @@ _ALERTS = Record(
     {
         "blast": Key(
             Number("a count", 1, whole=True),
-            "More leads at once, or more mails of one campaign in an hour, need a yes; 10,000 if not written.",
+            "More leads at once, or more mails of one campaign in an hour, need a yes.",
+            default=10_000,
         ),
         "per_hour": Key(
             Number("a count", 1, whole=True),
             "More mails of all campaigns in an hour pause all but service mails.",
+            example=20_000,
         ),
         "growth": Key(
             Number("a share such as 0.5", 0),
-            "A larger growth of an audience needs a yes; 0.5 if not written.",
+            "A larger growth of an audience needs a yes.",
+            default=0.5,
         ),
         "fallback": Key(Address(), "Who is told of alerts, and where a lead has no owner."),
     },
@@ -334,33 +269,80 @@ class _Tracking:
         return {"enum": [True, False, "hygiene_only"]}
 
 
+_WHOLE_DAY: Schema = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$", "examples": ["2026-12-24"]}
+_PIPELINES = {"wholesale": {"stages": [{"name": "tasting", "probability": "35%"}, "quote"], "lost": ["price"]}}
+_EVENTS = {
+    "page_viewed": {"path": "text"},
+    "cart_updated": {"cart_id": "text", "total": "number"},
+    "order_completed": {"cart_id": "text", "total": "number", "items": [{"name": "text", "category": "text"}]},
+}
 LANGUAGE: dict[str, Key] = {
-    "project": Key(Name("a project's name"), "The project's name.", required=True),
-    "timezone": Key(Zone(), "The project's time zone, such as Europe/Paris."),
-    "locale": Key(_LOCALE, "The project's language, such as fr."),
-    "currency": Key(Name("a currency such as EUR"), "The project's currency, such as EUR."),
-    "sender": Key(_SENDER, "Who the mails are from."),
-    "funnel": Key(Raw(lambda: FUNNEL_SHORT), "The only funnel: a list of stages, in order."),
-    "funnels": Key(Raw(lambda: MapOf(FUNNEL_SHORT)), "Funnels by name, each with its stages in order."),
-    "pipelines": Key(Raw(lambda: MapOf(PIPELINE)), "Sales pipelines by name."),
-    "scores": Key(Raw(lambda: MapOf(SCORE)), "Scores by name."),
-    "topics": Key(Raw(lambda: MapOf(TOPIC)), "What a lead can agree to."),
-    "segments": Key(Raw({"type": "object"}), "Named conditions."),
-    "events": Key(MapOf(_SHAPES, "'events'", Name("an event", dots=False)), "Your events and their properties."),
-    "attributes": Key(_SHAPES, "Attributes of leads besides the built-in ones."),
-    "account_attributes": Key(_SHAPES, "Attributes of companies."),
-    "forms": Key(Raw(lambda: MapOf(FORM)), "Hosted forms and their fields."),
-    "caps": Key(Record("'caps'", {"marketing": Key(_CAP, "At most so many in a time.")}), "How much mail is too much."),
-    "window": Key(Raw(lambda: WINDOW), "When mails may go, for all campaigns."),
-    "holidays": Key(MapOf(ListOf(Via(_no_date, {"type": "string"})), "'holidays'"), "Your own lists of days, by name."),
-    "teams": Key(MapOf(ListOf(Address(), bare=True), "'teams'"), "Teams by name, with their addresses."),
-    "channels": Key(Raw({"type": "object"}), "Channels one can notify: a name and its webhook."),
-    "webhooks": Key(MapOf(_WEBHOOK, "'webhooks'"), "What campaigns may call."),
-    "alerts": Key(_ALERTS, "Who is told, and when a deploy asks."),
-    "late_events": Key(Span(), "Events accepted later than this are facts only; 24h if not written."),
-    "expires_after": Key(Span(), "A mail that could not go for so long is dropped; 72h if not written."),
+    "project": Key(Name("a project's name"), "The project's name.", required=True, example="frunza"),
+    "timezone": Key(Zone(), "The project's time zone.", default="UTC", example="Europe/Paris"),
+    "locale": Key(_LOCALE, "The project's language.", default="en", example="fr"),
+    "currency": Key(Name("a currency such as EUR"), "The project's currency.", default="EUR"),
+    "sender": Key(
+        _SENDER, "Who the mails are from.", example={"name": "Maison Frunza", "email": "lettre@frunza.example"}
+    ),
+    "funnel": Key(Raw(lambda: FUNNEL_SHORT), "The only funnel: a list of stages, in order.", example=IN_ORDER),
+    "funnels": Key(
+        Raw(lambda: MapOf(FUNNEL_SHORT)),
+        "Funnels by name, each with its stages in order.",
+        example={"shop": IN_ORDER},
+    ),
+    "pipelines": Key(Raw(lambda: MapOf(PIPELINE)), "Sales pipelines by name.", example=_PIPELINES),
+    "scores": Key(
+        Raw(lambda: MapOf(SCORE)), "Scores by name.", example={"interest": {"half_life": "30d", "rules": RULES}}
+    ),
+    "topics": Key(
+        Raw(lambda: MapOf(TOPIC)), "What a lead can agree to.", example={"newsletter": {"title": "The tea letter"}}
+    ),
+    "segments": Key(Raw(lambda: MapOf(CONDITION)), "Named conditions.", example={"tea-drinkers": {"tag": "tea"}}),
+    "events": Key(
+        MapOf(_SHAPES, "'events'", Name("an event", dots=False)), "Your events and their properties.", example=_EVENTS
+    ),
+    "attributes": Key(
+        _SHAPES, "Attributes of leads besides the built-in ones.", example={"favourite": "text", "birthday": "date"}
+    ),
+    "account_attributes": Key(_SHAPES, "Attributes of companies.", example={"seats": "number"}),
+    "forms": Key(
+        Raw(lambda: MapOf(FORM)),
+        "Hosted forms and their fields.",
+        example={"guide": {"fields": {"company": "text"}, "topics": ["newsletter"]}},
+    ),
+    "caps": Key(
+        Record("'caps'", {"marketing": Key(_CAP, "At most so many in a time.", example={"at_most": 3, "per": "7d"})}),
+        "How much mail is too much.",
+    ),
+    "window": Key(
+        Raw(lambda: WINDOW),
+        "When mails may go, for all campaigns.",
+        example={"days": "mon-fri", "between": "09:00-18:00"},
+    ),
+    "holidays": Key(
+        MapOf(ListOf(Via(_no_date, _WHOLE_DAY)), "'holidays'"),
+        "Your own lists of days, by name.",
+        example={"ours": ["2026-12-24"]},
+    ),
+    "teams": Key(
+        MapOf(ListOf(Address(), bare=True), "'teams'"),
+        "Teams by name, with their addresses.",
+        example={"care": ["lea@frunza.example"]},
+    ),
+    "channels": Key(
+        Raw(lambda: MapOf(Declared("webhook"))),
+        "Channels one can notify: a name and its webhook.",
+        example={"chat": "crm"},
+    ),
+    "webhooks": Key(MapOf(_WEBHOOK, "'webhooks'"), "What campaigns may call.", example={"crm": {"url": "${CRM_URL}"}}),
+    "alerts": Key(
+        _ALERTS, "Who is told, and when a deploy asks.", example={"fallback": "lea@frunza.example", "blast": 1000}
+    ),
+    "late_events": Key(Span(), "Events accepted later than this are facts only.", default="24h"),
+    "expires_after": Key(Span(), "A mail that could not go for so long is dropped.", default="72h"),
     "tracking": Key(
         _Tracking(),
         "true: opens and clicks of those who agreed to it; hygiene_only: the day of the last opening and nothing else.",
+        default=False,
     ),
 }

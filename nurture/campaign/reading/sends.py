@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from nurture.campaign import plan
 from nurture.campaign.reading.context import Context, said
-from nurture.campaign.reading.kinds import Either, Got, Key, MapOf, Record, Schema, Via, word
+from nurture.campaign.reading.kinds import Either, Got, Key, MapOf, Record, Via, word
 from nurture.campaign.reading.names import Declared
 from nurture.campaign.reading.scalars import Choice, Flag, Name, Number, Share, Span, Text, is_address
+from nurture.campaign.reading.schema import Schema
 from nurture.campaign.reading.windows import NO_WINDOW, STEP_WINDOW
 from nurture.campaign.source import Mapping, Node, Scalar
 from nurture.campaign.window import Window
 
-_TEXT: Schema = {"type": "string"}
 SHARE_SLACK = 0.05  # 33.3 % thrice is meant as a whole
 
 
@@ -45,20 +45,25 @@ _PICK = Record(
     "'pick'",
     {
         "by": Key(Choice(("goal", "clicked")), "What makes one the better.", required=True),
-        "after": Key(Number("a count", 1, whole=True), "So many sent, then the better one takes all.", required=True),
-        "up_to": Key(Span(), "Or once this time is over."),
+        "after": Key(
+            Number("a count", 1, whole=True), "So many sent, then the better one takes all.", required=True, example=500
+        ),
+        "up_to": Key(Span(), "Or once this time is over.", example="7d"),
     },
     _pick,
 )
 _SEND = Either(
     "a template or {variants: …}",
-    Via(_template, _TEXT),
+    Via(_template, lambda: Declared("template")),
     None,
     Record(
         "'send'",
         {
             "variants": Key(
-                MapOf(Share(), "'variants'", Name("a template")), "Templates with their shares.", required=True
+                MapOf(Share(), "'variants'", Name("a template")),
+                "Templates with their shares.",
+                required=True,
+                example={"welcome/hello": "50%", "welcome/hello-b": "50%"},
             ),
             "pick": Key(_PICK, "The better one takes all."),
         },
@@ -95,18 +100,25 @@ class _From:
         return found.text
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return _TEXT
+        return {
+            "type": "string",
+            "pattern": r"^owner$|@",
+            "patternErrorMessage": "Write an e-mail address or 'owner'.",
+            "examples": ["owner"],
+        }
 
 
 SEND_KEYS = {
     "send": Key(_SEND, "One mail: a template, or {variants: {a: 50%, b: 50%}}."),
-    "class": Key(Choice(("marketing", "service")), "service: what the person asked for or is owed."),
+    "class": Key(
+        Choice(("marketing", "service")), "service: what the person asked for or is owed.", default="marketing"
+    ),
     "topic": Key(Declared("topic"), "The topic, if not the campaign's."),
-    "subject": Key(Text(), "Overrides the template's subject."),
-    "from": Key(_From(), "An address, or 'owner'."),
+    "subject": Key(Text(), "Overrides the template's subject.", example="Your cup is waiting"),
+    "from": Key(_From(), "An address, or 'owner'.", example="Lea <lea@frunza.example>"),
     "reply_to": Key(_From(), "Where answers go: an address, or 'owner'."),
-    "attach_utm": Key(Flag(), "Adds utm_ parameters to the links."),
-    "window": Key(STEP_WINDOW, "Overrides the campaign's window; 'none' lifts it."),
+    "attach_utm": Key(Flag(), "Adds utm_ parameters to the links.", example=True),
+    "window": Key(STEP_WINDOW, "Overrides the campaign's window; 'none' lifts it.", example="none"),
     "if_late": Key(_IF_LATE, "What to do when it can only go late."),
 }
 

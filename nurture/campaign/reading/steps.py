@@ -15,8 +15,9 @@ from nurture.campaign.reading.actions import SIMPLE
 from nurture.campaign.reading.conditions import CONDITION
 from nurture.campaign.reading.context import Context, said
 from nurture.campaign.reading.dates import moved
-from nurture.campaign.reading.kinds import Either, Got, Key, MapOf, Record, Schema, Via
+from nurture.campaign.reading.kinds import Either, Got, Key, MapOf, Record, Via
 from nurture.campaign.reading.scalars import Name, Number, Share, Span, Text
+from nurture.campaign.reading.schema import Schema
 from nurture.campaign.reading.sends import shares_add_up
 from nurture.campaign.reading.triggers import TRIGGER_KEYS, read_trigger
 from nurture.campaign.reading.waits import DATE_KEYS
@@ -134,7 +135,12 @@ def _arms(node: Node, at: Context) -> tuple[Arm, ...] | None:
     return tuple(arms)
 
 
-_STEPS_SCHEMA: Schema = {"type": "array", "items": {"$ref": "#/$defs/step"}, "minItems": 1}
+_STEPS_SCHEMA: Schema = {
+    "type": "array",
+    "items": {"$ref": "#/$defs/step"},
+    "minItems": 1,
+    "examples": [[{"send": "welcome/hello"}, {"wait": "3d"}]],
+}
 _STEPS = Via(read_steps, _STEPS_SCHEMA)
 _ARM = Record(
     "an arm of a branch",
@@ -198,7 +204,7 @@ _REPEAT = Record(
     "'repeat'",
     {
         "every": Key(Span(), "Waited before each round.", required=True),
-        "at_most": Key(Number("a number of rounds", 1, 1000, whole=True), "How many rounds at most."),
+        "at_most": Key(Number("a number of rounds", 1, 1000, whole=True), "How many rounds at most.", example=5),
         "while": Key(CONDITION, "Asked before each round; where it does not hold, the repeat is over."),
         "steps": Key(_STEPS, "What is done in each round.", required=True),
     },
@@ -245,29 +251,43 @@ def _wait_for(got: Got, at: Context) -> Built | None:
 
 
 _COMMON: dict[str, Key] = {
-    "id": Key(Name("a step's id"), "The step's identity for ever."),
-    "if": Key(CONDITION, "The step is left out where this does not hold."),
-    "note": Key(Text(), "For the reader."),
+    "id": Key(Name("a step's id"), "The step's identity for ever.", example="first-reminder"),
+    "if": Key(CONDITION, "The step is left out where this does not hold.", example={"stage": "mql"}),
+    "note": Key(Text(), "For the reader.", example="agreed with sales in May"),
 }
+_ROUNDS = {"every": "7d", "at_most": 5, "steps": [{"send": "welcome/hello"}]}
+_AWAIT = {"event": "order_completed", "up_to": "7d"}
+_BOTH = {"short": [{"send": "welcome/hello"}], "long": [{"send": "welcome/hello-b"}]}
+_TWO_ARMS = [{"if": {"tag": "hot"}, "steps": [{"send": "welcome/hello"}]}, {"else": [{"exit": "not interested"}]}]
 _BLOCKS: dict[str, tuple[dict[str, Key], Callable[[Got, Context], Built | None]]] = {
-    "repeat": ({"repeat": Key(_REPEAT, "Waits, asks, does the steps; again and again.")}, _repeat),
+    "repeat": ({"repeat": Key(_REPEAT, "Waits, asks, does the steps; again and again.", example=_ROUNDS)}, _repeat),
     "wait_for": (
         {
-            "wait_for": Key(_WAIT_FOR, "Until the event, the condition or the time."),
+            "wait_for": Key(_WAIT_FOR, "Until the event, the condition or the time.", example=_AWAIT),
             "then": Key(_STEPS, "Done when it came."),
             "else": Key(_STEPS, "Done when the time was over."),
         },
         _wait_for,
     ),
     "branch": (
-        {"branch": Key(Via(_arms, {"type": "array", "items": {"$ref": "#/$defs/arm"}}), "The first arm that holds.")},
+        {
+            "branch": Key(
+                Via(_arms, {"type": "array", "items": {"$ref": "#/$defs/arm"}, "minItems": 1}),
+                "The first arm that holds.",
+                example=_TWO_ARMS,
+            )
+        },
         _branch,
     ),
     "split": (
         {
-            "split": Key(MapOf(Share(), "'split'", Name("an arm")), "Shares that add up to 100%."),
-            "arms": Key(MapOf(_STEPS, "'arms'"), "The steps of each arm; 'holdout' has none."),
-            "seed": Key(Name("a seed"), "Splits with the same seed share a draw."),
+            "split": Key(
+                MapOf(Share(), "'split'", Name("an arm")),
+                "Shares that add up to 100%.",
+                example={"short": "50%", "long": "50%"},
+            ),
+            "arms": Key(MapOf(_STEPS, "'arms'"), "The steps of each arm; 'holdout' has none.", example=_BOTH),
+            "seed": Key(Name("a seed"), "Splits with the same seed share a draw.", example="spring"),
         },
         _split,
     ),
@@ -299,7 +319,9 @@ def steps_schema(defs: dict[str, Schema]) -> Schema:
     if "step" not in defs:
         defs["step"] = {}
         defs["arm"] = _ARM.schema(defs)
-        defs["step"] = {"anyOf": [_required(record.schema(defs), name) for name, record in STEPS.items()]}
+        defs["step"] = {
+            "anyOf": [{"title": name, **_required(record.schema(defs), name)} for name, record in STEPS.items()]
+        }
     return _STEPS_SCHEMA
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from nurture.campaign import source as nodes
 from nurture.campaign.condition import Field, FieldType, Op, Relative, Scalar, Scope, Test
 from nurture.campaign.declared import field_type, locate, paths
@@ -9,9 +12,10 @@ from nurture.campaign.duration import read_duration
 from nurture.campaign.problems import did_you_mean
 from nurture.campaign.project import Shape
 from nurture.campaign.reading.context import Context, said
-from nurture.campaign.reading.kinds import Kind, Schema, word
+from nurture.campaign.reading.kinds import Kind, Raw, word
 from nurture.campaign.reading.names import Declared
 from nurture.campaign.reading.scalars import Date, Flag, Number, Span, Text
+from nurture.campaign.reading.schema import Schema, defined
 
 _TEXT: tuple[Op, ...] = ("is", "is_not", "in", "not_in", "contains", "starts_with", "ends_with", "set")
 _NUMBER: tuple[Op, ...] = (
@@ -34,14 +38,95 @@ _LIKELY |= {"min": "at_least", "minimum": "at_least", "gte": "at_least", "gt": "
 _LIKELY |= {"max": "at_most", "maximum": "at_most", "lte": "at_most", "lt": "less_than", "eq": "is", "ne": "is_not"}
 _LIKELY |= {"equals": "is", "not": "is_not", "exists": "set", "one_of": "in"}
 
-TESTS_SCHEMA: Schema = {
-    "anyOf": [
-        {"type": ["string", "number", "boolean"]},
-        {"type": "array"},
-        {"type": "object", "additionalProperties": False, "properties": {op: {} for op in ALL_OPS}},
-    ],
-    "description": "a value (equals), a list (one of), or a mapping of tests that must all hold",
+_VALUE: Schema = {"type": ["string", "number", "boolean"], "minLength": 1}
+_VALUES: Schema = {"anyOf": [{"type": "array", "items": _VALUE, "minItems": 1}, _VALUE]}
+_ANY_NUMBER: Schema = {"type": "number", "examples": [50]}
+_A_TEXT: Schema = {"type": ["string", "number", "boolean"], "minLength": 1, "examples": ["green"]}
+_WHEN: Schema = {"type": "string", "minLength": 1, "examples": ["2026-11-27"]}
+_TOLD: dict[Op, tuple[str, Schema]] = {
+    "is": ("It equals this.", {**_VALUE, "examples": ["green"]}),
+    "is_not": ("It does not; also true where the field is missing.", {**_VALUE, "examples": ["green"]}),
+    "in": ("It is one of these. A list alone means the same.", {**_VALUES, "examples": [["FR", "CH"]]}),
+    "not_in": ("It is none of these; also true where the field is missing.", {**_VALUES, "examples": [["FR", "CH"]]}),
+    "at_least": ("This or more.", _ANY_NUMBER),
+    "at_most": ("This or less.", _ANY_NUMBER),
+    "more_than": ("More than this.", _ANY_NUMBER),
+    "less_than": ("Less than this.", _ANY_NUMBER),
+    "between": (
+        "`[a, b]`: from a to b, both ends count.",
+        {"type": "array", "items": _VALUE, "minItems": 2, "maxItems": 2, "examples": [[10, 20]]},
+    ),
+    "contains": ("The text has this in it; a list has this element. Capitals do not matter.", _A_TEXT),
+    "starts_with": ("The text begins so. Capitals do not matter.", _A_TEXT),
+    "ends_with": ("The text ends so. Capitals do not matter.", _A_TEXT),
+    "set": ("true: there is a value; false: there is none.", {"type": "boolean"}),
+    "before": ("A date before this one, or before a signed time from now.", _WHEN),
+    "after": ("A date after this one, or after a signed time from now.", _WHEN),
+    "in_last": ("A date within this time, up to now.", {}),
+    "in_next": ("A date within this time, from now on.", {}),
+    "anniversary_in": ("The date's day of the year comes within this time.", {}),
 }
+
+
+def tests_schema(defs: dict[str, Schema]) -> Schema:
+    """A TEST, defined once: a value, a list of them, or a mapping of tests."""
+    if "test" not in defs:
+        defs["test"] = {}  # `any` holds tests again
+        ops = {op: {**(schema or Span().schema(defs)), "description": doc} for op, (doc, schema) in _TOLD.items()}
+        ops["any"] = {
+            **fields_schema(defs),
+            "description": "One element of a list for which all of these hold: `{category: camera}`.",
+            "examples": [{"category": "camera"}],
+        }
+        defs["test"] = {
+            "anyOf": [
+                _VALUE,
+                {"type": "array", "items": _VALUE, "minItems": 1},
+                {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "minProperties": 1,
+                    "properties": {op: ops[op] for op in ALL_OPS},
+                },
+            ],
+            "description": "a value (equals), a list (one of), or a mapping of tests that must all hold",
+            "examples": [{"at_least": 50}],
+        }
+    return {"$ref": "#/$defs/test"}
+
+
+def fields_schema(defs: dict[str, Schema]) -> Schema:
+    """Names of the user's own with a TEST each."""
+    return {"type": "object", "minProperties": 1, "additionalProperties": tests_schema(defs)}
+
+
+@dataclass(frozen=True)
+class NamedTests:
+    """How tests on names of the project's own are written. `name`: under which the JSON Schema defines it, where an
+    editor is to be given the project's names."""
+
+    example: dict[str, Any]
+    name: str = ""
+
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        made = {**fields_schema(defs), "examples": [self.example]}
+        return defined(defs, self.name, made) if self.name else made
+
+
+class _OneTest:
+    def schema(self, defs: dict[str, Schema]) -> Schema:
+        return tests_schema(defs)
+
+
+ONE_TEST = _OneTest()
+TESTS_ON = {
+    "lead": NamedTests({"country": ["FR", "CH"]}, "lead-tests"),
+    "account": NamedTests({"name": {"contains": "tea"}}, "account-tests"),
+    "entry": NamedTests({"total": {"at_least": 50}}),
+    "score": NamedTests({"interest": {"at_least": 40}}, "score-tests"),
+}
+PROPERTIES = Raw(lambda: TESTS_ON["entry"])
+A_PROPERTY = Raw({"type": "string", "minLength": 1, "examples": ["cart_id"]})
 
 
 def read_fields(

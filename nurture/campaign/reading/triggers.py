@@ -6,18 +6,18 @@ from nurture.campaign.condition import Condition
 from nurture.campaign.declared import event_properties, field_type
 from nurture.campaign.reading.conditions import CONDITION, read_property, read_same, read_where
 from nurture.campaign.reading.context import Context, said
-from nurture.campaign.reading.kinds import Either, Got, Key, ListOf, Raw, Record, Schema
+from nurture.campaign.reading.kinds import Either, Got, Key, ListOf, Record
 from nurture.campaign.reading.names import Declared
 from nurture.campaign.reading.scalars import Text
+from nurture.campaign.reading.tests_of import A_PROPERTY, PROPERTIES
 from nurture.campaign.source import Node
 from nurture.campaign.spec import ExitSpec, GoalSpec, TriggerSpec
 
-_TEXT: Schema = {"type": "string"}
 TRIGGER_KEYS = {
     "event": Key(Declared("event"), "An event, your own or the engine's."),
     "match": Key(CONDITION, "A condition, instead of an event."),
-    "where": Key(Raw({"type": "object"}), "Tests on the event's properties."),
-    "same": Key(Raw(_TEXT), "This property must equal the enrollment's key."),
+    "where": Key(PROPERTIES, "Tests on the event's properties."),
+    "same": Key(A_PROPERTY, "This property must equal the enrollment's key."),
 }
 
 
@@ -70,7 +70,7 @@ GOAL = Record(
     "'goal'",
     {
         **TRIGGER_KEYS,
-        "value": Key(Raw(_TEXT), "The event's property that is credited as revenue."),
+        "value": Key(A_PROPERTY, "The event's property that is credited as revenue.", example="total"),
         "move": Key(Declared("stage"), "The stage a lead moves to that reaches the goal."),
     },
     _goal,
@@ -78,7 +78,10 @@ GOAL = Record(
 )
 EXIT = Record(
     "an exit",
-    {**TRIGGER_KEYS, "reason": Key(Text("a reason"), "What the end is called; else the event's name.")},
+    {
+        **TRIGGER_KEYS,
+        "reason": Key(Text("a reason"), "What the end is called; else the event's name.", example="bought elsewhere"),
+    },
     _exit,
     one_of=("event", "match"),
 )

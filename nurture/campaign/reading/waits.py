@@ -47,7 +47,7 @@ _WAIT = Either(
         "'wait'",
         {
             "until": Key(Clock(), "The next time the clock says so."),
-            "days": Key(Days(), "On one of these weekdays."),
+            "days": Key(Days(), "On one of these weekdays.", example="mon-fri"),
             **DATE_KEYS,
         },
         _wait,
@@ -63,4 +63,6 @@ def wait(got: Got, at: Context) -> plan.Wait | None:
     return value if isinstance(value, plan.Wait) else None
 
 
-WAIT_KEY = Key(_WAIT, "Stands still: 2d, {until: 09:00, days: mon-fri} or {date: lead.FIELD, offset: -1d}.")
+WAIT_KEY = Key(
+    _WAIT, "Stands still: 2d, {until: 09:00, days: mon-fri} or {date: lead.FIELD, offset: -1d}.", example="2d"
+)

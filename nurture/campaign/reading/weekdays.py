@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nurture.campaign.reading.context import Context
-from nurture.campaign.reading.kinds import Schema, word
+from nurture.campaign.reading.kinds import word
+from nurture.campaign.reading.schema import Schema
 from nurture.campaign.source import Node, Sequence
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -36,7 +37,14 @@ class Days:
         return [(start + n) % 7 for n in range((end - start) % 7 + 1)]
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"anyOf": [{"type": "string"}, {"type": "array", "items": {"enum": list(WEEKDAYS)}}]}
+        day = "|".join(WEEKDAYS)
+        days: Schema = {
+            "type": "string",
+            "pattern": rf"^\s*({day})(-({day}))?(\s*,\s*({day})(-({day}))?)*\s*$",
+            "patternErrorMessage": f"Weekdays are {', '.join(WEEKDAYS)}; a range is mon-fri.",
+            "examples": ["mon-fri"],
+        }
+        return {"anyOf": [days, {"type": "array", "items": days, "minItems": 1}]}
 
 
 def _weekday(text: str, node: Node, at: Context) -> int | None:

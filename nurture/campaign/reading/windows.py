@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 from nurture.campaign.reading.context import Context, said
-from nurture.campaign.reading.kinds import Either, Got, Key, ListOf, Record, Schema, word
+from nurture.campaign.reading.kinds import Either, Got, Key, ListOf, Record, word
 from nurture.campaign.reading.scalars import Zone, clock
+from nurture.campaign.reading.schema import Schema
 from nurture.campaign.reading.weekdays import Days
 from nurture.campaign.source import Node, Scalar
 from nurture.campaign.window import ClockTime, Window
@@ -36,7 +37,12 @@ class Between:
         return opens, closes
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string", "pattern": r"^\d{1,2}:\d\d-\d{1,2}:\d\d$"}
+        return {
+            "type": "string",
+            "pattern": r"^\s*([01]?\d|2[0-3]):[0-5]\d\s*[-–]\s*(([01]?\d|2[0-3]):[0-5]\d|24:00)\s*$",
+            "patternErrorMessage": "Write opening hours as 09:00-20:00.",
+            "examples": ["09:00-20:00"],
+        }
 
 
 class Holidays:
@@ -60,7 +66,7 @@ class Holidays:
         return None
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
-        return {"type": "string"}
+        return {"type": "string", "minLength": 1, "examples": ["FR"]}
 
 
 @cache
@@ -89,8 +95,10 @@ WINDOW = Record(
     {
         "days": Key(Days(), "Weekdays such as mon-fri."),
         "between": Key(Between(), "Opening hours such as 09:00-20:00; they may run past midnight."),
-        "zone": Key(Zone(("lead", "project")), "Whose clock: lead (default), project or a time zone."),
-        "holidays": Key(ListOf(Holidays(), bare=True), "Closed on these holidays: countries or lists of your own."),
+        "zone": Key(Zone(("lead", "project")), "Whose clock: lead, project or a time zone.", default="lead"),
+        "holidays": Key(
+            ListOf(Holidays(), bare=True), "Closed on these holidays: countries or lists of your own.", example="FR"
+        ),
     },
     _window,
 )
