@@ -6,7 +6,7 @@ from typing import get_args
 
 from nurture.campaign.project import Basis
 from nurture.campaign.reading.context import Context
-from nurture.campaign.reading.kinds import Key, Record
+from nurture.campaign.reading.kinds import Either, Key, Record
 from nurture.campaign.reading.schema import Schema, document
 from nurture.campaign.source import Node
 from nurture.lead.soft_opt_in import KINDS
@@ -107,7 +107,11 @@ _EVENT = {
     "name": _text("The event, as config.yaml declares it.", "order_completed", required=True),
     "at": _row("When it happened.", "time", required=True),
     "id": _row("Your own id of the event; the same one twice counts once.", "id"),
-    "properties": Key(_Values(), "Its properties, each a template.", example={"total": "{{ row.total }}"}),
+    "properties": Key(
+        Either("its properties", _Template(), None, _Values()),
+        "Its properties, each a template; or one that makes JSON.",
+        example={"total": "{{ row.total }}"},
+    ),
 }
 _DEAL = {
     "lead": _row("Whose deal it is: an address or your own id.", "customer_id", required=True),
