@@ -1,7 +1,8 @@
 """What `nurture init` can begin with: a folder, taken as it lies, or a data file that fills the templates of `_small`.
 
 A data file is a page of YAML: its funnel or pipelines, its one campaign with the tests, the words of its mails. What
-all of them share (the head of config.yaml, the layout of the mails, sample people) is written once.
+all of them share (the head of config.yaml, the layout of the mails, sample people) is written once. In other languages
+the words of the mails stand in `_small`, a file a language.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 COMMON = "_common"  # what every project begins with: the layout of its mails, the list of what git leaves alone
 SMALL = "_small"
 _ROOT = files("nurture") / "playbooks"
+LOCALES = ("fr", "ro")  # that mails of data files have besides English
 _RENAMED = {"gitignore": ".gitignore"}  # a package may not carry the dotted one
 _SECTIONS = ("funnel", "pipelines", "scores", "attributes", "events", "forms", "teams")
 _PLAIN_STAGES = ("lead", "opportunity", "client")  # of the funnel in _small/config.yaml
@@ -62,13 +64,24 @@ def _small(name: str) -> dict[str, bytes]:
         "mappings/leads.yaml": _read("leads.yaml"),
         "data/leads.csv": _people(sections["funnel"]),
     }
-    for mail, words in told["mails"].items():
-        written[f"templates/{mail}.html"] = _fill("mail.html", {"service": False} | words)
+    for locale, mails in {"en": told["mails"], **_translated(told["mails"])}.items():
+        for mail, words in mails.items():
+            all_words = {"service": False, "locale": locale} | words
+            written[f"templates/{mail}.{locale}.html"] = _fill("mail.html", all_words)
     for notice, words in told["notices"].items():
         written[f"templates/{notice}.html"] = _fill("notice.html", words)
     if sections["pipelines"]:
         written |= {"mappings/deals.yaml": _read("deals.yaml"), "data/deals.csv": _deals(sections["pipelines"])}
     return {path: text.encode() for path, text in written.items()}
+
+
+def _translated(mails: dict[str, dict[str, Any]]) -> dict[str, dict[str, dict[str, Any]]]:
+    """By language the mails it has words for; links and what is a service mail are those of the English."""
+    known = {locale: yaml.safe_load(_read(f"{locale}.yaml")) for locale in LOCALES}
+    return {
+        locale: {mail: english | words[mail] for mail, english in mails.items() if mail in words}
+        for locale, words in known.items()
+    }
 
 
 def _fill(template: str, words: dict[str, Any]) -> str:
