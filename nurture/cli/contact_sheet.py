@@ -83,6 +83,7 @@ class Sheet:
             "template": cell.template,
             "campaign": cell.campaign,
             "step": cell.step,
+            "topic": cell.topic,
             "sample": cell.sample,
             "locale": cell.locale,
             "subject": cell.mail.subject if cell.mail else None,

@@ -120,7 +120,7 @@ def _order(template: str, lead: str | None, project: Path | None) -> _Order:
         hint = did_you_mean(template, names) or f"there are: {', '.join(names)}"
         raise NotFound(f"there is no template '{template}'", hint=hint)
     campaigns = read_campaigns(folder.campaigns, language.project)
-    use = use_of(template, campaigns.plans, campaigns.tests)
+    use = use_of(template, language.project, campaigns.plans, campaigns.tests)
     now = WallClock().now()
     entry: dict[str, Any] | None = None
     account: dict[str, Any] = {}

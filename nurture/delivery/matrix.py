@@ -16,9 +16,21 @@ from typing import Literal
 from nurture.campaign.cases import CampaignTest
 from nurture.campaign.plan import Plan
 from nurture.campaign.project import Project
-from nurture.delivery.samples import Sample, Use, address_alone, in_locale, made_up, of_tests, uses_of
+from nurture.delivery.samples import (
+    Sample,
+    Use,
+    address_alone,
+    confirmed_topics,
+    in_locale,
+    made_up,
+    of_tests,
+    uses_of,
+    with_what_is_read,
+)
 from nurture.delivery.specimen import Printer, Specimen
 from nurture.errors import UserError
+from nurture.mail.builtin import builtin_mails
+from nurture.mail.check import CONFIRMATION
 from nurture.mail.findings import Finding, findings
 from nurture.mail.template import Template, choose, template, template_names
 from nurture.mail.translated import untranslated
@@ -42,11 +54,12 @@ class Edition:
 @dataclass(frozen=True)
 class Cell:
     """One mail: how it came out, what is wrong with it and how it differs from what is deployed. `mail` is None where
-    it cannot be printed. `file` is its path without an ending."""
+    it cannot be printed. `topic` is what a confirmation asks about, `file` the path without an ending."""
 
     template: str
     campaign: str
     step: str
+    topic: str
     sample: str
     locale: str
     file: str
@@ -72,7 +85,8 @@ def edition(
     project: Project, plans: Mapping[str, Plan], files: Mapping[str, str], tests: Sequence[CampaignTest]
 ) -> Edition:
     """What lies in the folder. `files` are its templates', by path. Raises TemplateBroken."""
-    return Edition(project, plans, {name: template(name, files) for name in template_names(files)}, tests)
+    mails = {name: template(name, files) for name in template_names(files)}
+    return Edition(project, plans, _with_confirmation(project, mails), tests)
 
 
 def deployed_edition(tx: Transaction) -> Edition | None:
@@ -83,7 +97,15 @@ def deployed_edition(tx: Transaction) -> Edition | None:
     live = {name: c.version for name, c in versions.deployed(tx).items() if c.state != "retired"}
     plans = {campaign: plan for (campaign, _), plan in versions.plans(tx, live.items()).items()}
     found = {name: versions.template_files(tx, name, digest) for name, digest in versions.live_templates(tx).items()}
-    return Edition(now.project, plans, {name: Template(name, files) for name, files in found.items() if files})
+    mails = {name: Template(name, files) for name, files in found.items() if files}
+    return Edition(now.project, plans, _with_confirmation(now.project, mails))
+
+
+def _with_confirmation(project: Project, mails: dict[str, Template]) -> dict[str, Template]:
+    """Who has no mail of their own that asks for a yes sends ours, with their words in it."""
+    if CONFIRMATION in mails or not confirmed_topics(project):
+        return mails
+    return dict(sorted({**mails, CONFIRMATION: Template(CONFIRMATION, dict(builtin_mails()[CONFIRMATION]))}.items()))
 
 
 def gone(here: Edition, before: Edition | None) -> list[str]:
@@ -94,7 +116,7 @@ def gone(here: Edition, before: Edition | None) -> list[str]:
 def cells(here: Edition, before: Edition | None, wanted: Wanted) -> Iterator[Cell]:
     """Every cell that is wanted, by template, use, lead and language."""
     for name in wanted.templates or here.templates:
-        uses = uses_of(name, here.plans, here.tests) or [Use()]
+        uses = uses_of(name, here.project, here.plans, here.tests) or [Use()]
         for use in uses:
             press = _Row(here, before, here.templates[name], use, _place(name, use, uses))
             for sample in _samples(here, use, wanted):
@@ -105,17 +127,20 @@ def cells(here: Edition, before: Edition | None, wanted: Wanted) -> Iterator[Cel
 def _place(name: str, use: Use, uses: Sequence[Use]) -> str:
     """Where the files of a use lie: named by its campaign, and by its step where the campaign has several."""
     if use.plan is None or use.step is None:
-        return f"{name}/unused"
+        return f"{name}/{use.topic or 'unused'}"
     alone = sum(other.plan is use.plan for other in uses) == 1
     step = "" if alone else "." + re.sub(r"[^\w-]+", "-", use.step.id)
     return f"{name}/{use.plan.campaign}{step}"
 
 
-def _samples(here: Edition, use: Use, wanted: Wanted) -> Sequence[Sample]:
+def _samples(here: Edition, use: Use, wanted: Wanted) -> list[Sample]:
     if wanted.leads is not None:
-        return wanted.leads
-    tested = of_tests(here.project, use, here.tests, wanted.at)
-    return [*tested, address_alone(here.project, wanted.at)] if tested else made_up(here.project, wanted.at)
+        found = list(wanted.leads)
+    elif tested := of_tests(here.project, use, here.tests, wanted.at):
+        found = [*tested, address_alone(here.project, wanted.at)]
+    else:
+        found = made_up(here.project, wanted.at)
+    return [with_what_is_read(here.project, use.plan, sample) for sample in found] if use.plan is not None else found
 
 
 def _locales(here: Edition, mail: Template, wanted: Wanted) -> list[str]:
@@ -149,8 +174,9 @@ class _Row:
         mark, difference = self._compared(mail, sample, locale)
         return Cell(
             template=self._template.name,
-            campaign=self._use.plan.campaign if self._use.plan else "",
+            campaign=_campaign(self._use)[0],
             step=self._use.step.id if self._use.step else "",
+            topic=self._use.topic,
             sample=sample.title,
             locale=locale,
             file=f"{self._place}/{sample.name}.{locale}",
@@ -175,15 +201,19 @@ def _printer_before(here: Edition, before: Edition | None, mail: Template, use: 
     old = before.templates.get(mail.name) if before is not None else None
     if before is None or old is None:
         return None, False
-    uses = uses_of(mail.name, before.plans, ())
-    mine = [u for u in uses if u.plan and use.plan and u.plan.campaign == use.plan.campaign]
-    known = next((u for u in mine if u.step and use.step and u.step.id == use.step.id), mine[0] if mine else None)
-    if known is None and use.plan is not None:
+    uses = uses_of(mail.name, before.project, before.plans, ())
+    mine = [u for u in uses or [Use()] if _campaign(u) == _campaign(use)]
+    if not mine:
         return None, False
-    known = known or Use()
+    known = next((u for u in mine if u.step and use.step and u.step.id == use.step.id), mine[0])
     same_use = (known.plan, known.step) == (use.plan, use.step)
     alike = same_use and old.hash == mail.hash and before.project == here.project
     return Printer(before.project, old, known), alike
+
+
+def _campaign(use: Use) -> tuple[str, str]:
+    """What prints it: a campaign, or a topic."""
+    return (use.plan.campaign if use.plan else "", use.topic)
 
 
 def _printed(printer: Printer, sample: Sample, locale: str) -> tuple[Specimen | None, list[Finding]]:
@@ -191,7 +221,7 @@ def _printed(printer: Printer, sample: Sample, locale: str) -> tuple[Specimen | 
     try:
         return printer.print(lead, None, sample.now, test=sample.test), []
     except UserError as error:
-        return None, [Finding("error", "print", error.message)]
+        return None, [Finding("error" if sample.expected else "warning", "print", error.message)]
 
 
 # --- differences

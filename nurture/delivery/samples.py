@@ -12,14 +12,15 @@ from typing import Any
 import msgspec
 
 from nurture.campaign.cases import DEFAULT_START, CampaignTest
-from nurture.campaign.condition import Moment
-from nurture.campaign.plan import EnterEvent, Notify, Plan, Send
+from nurture.campaign.condition import Field, Moment, walk
+from nurture.campaign.plan import DateRef, EnterDate, EnterEvent, EnterMatch, Notify, Plan, Send
 from nurture.campaign.project import Project, Shape
 from nurture.engine.history import Player
 from nurture.journey.facts import LeadFacts
 from nurture.journey.timing import read_moment, zone_name
+from nurture.mail.check import CONFIRMATION
 from nurture.store.facts import BUILT_IN, KnownLead
-from nurture.store.outbox import MAIL, NOTICE
+from nurture.store.outbox import CONFIRM, MAIL, NOTICE
 
 SAMPLE_ID = 1  # of the lead, the enrollment and the message where they are made up
 FULL_NAME = {"email": "camille@example.com", "first_name": "Camille", "last_name": "Martin", "name": "Camille Martin"}
@@ -27,19 +28,23 @@ FULL_NAME = {"email": "camille@example.com", "first_name": "Camille", "last_name
 
 @dataclass(frozen=True)
 class Use:
-    """The campaign and step that print the template, where there are any; `test` gives the entry its properties."""
+    """The campaign and step that print the template, where there are any; `test` gives the entry its properties. A
+    confirmation has the `topic` it asks about in their place."""
 
     plan: Plan | None = None
     step: Send | Notify | None = None
     test: CampaignTest | None = None
+    topic: str = ""
 
     @property
     def kind(self) -> str:
-        return NOTICE if isinstance(self.step, Notify) else MAIL
+        return NOTICE if isinstance(self.step, Notify) else CONFIRM if self.topic else MAIL
 
 
-def uses_of(name: str, plans: Mapping[str, Plan], tests: Sequence[CampaignTest]) -> list[Use]:
+def uses_of(name: str, project: Project, plans: Mapping[str, Plan], tests: Sequence[CampaignTest]) -> list[Use]:
     """Who prints this template, each way once; of its campaign's tests the first that has the entry's event."""
+    if name == CONFIRMATION:
+        return [Use(topic=topic) for topic in confirmed_topics(project)]
     found: dict[bytes, Use] = {}
     for plan in plans.values():
         mine = [t for t in tests if t.campaign == plan.campaign]
@@ -51,9 +56,14 @@ def uses_of(name: str, plans: Mapping[str, Plan], tests: Sequence[CampaignTest])
     return list(found.values())
 
 
-def use_of(name: str, plans: Mapping[str, Plan], tests: Sequence[CampaignTest]) -> Use:
+def use_of(name: str, project: Project, plans: Mapping[str, Plan], tests: Sequence[CampaignTest]) -> Use:
     """The first of them, an empty one where nobody prints it."""
-    return next(iter(uses_of(name, plans, tests)), Use())
+    return next(iter(uses_of(name, project, plans, tests)), Use())
+
+
+def confirmed_topics(project: Project) -> list[str]:
+    """Topics whose consent is asked for once more, by mail."""
+    return [topic.name for topic in project.topics.values() if topic.basis == "consent" and topic.double_opt_in]
 
 
 def _templates(step: Send | Notify) -> set[str]:
@@ -72,13 +82,15 @@ def _letterhead(step: Send | Notify) -> list[Any]:
 
 @dataclass(frozen=True)
 class Sample:
-    """A lead and the day its mail is printed on. `name` is for files, `title` for people; `test`: where it is from."""
+    """A lead and the day its mail is printed on. `name` is for files, `title` for people; `test`: where it is from.
+    `expected`: such a lead gets the mail, so it must be possible to print it."""
 
     name: str
     title: str
     lead: KnownLead
     now: datetime
     test: CampaignTest | None = None
+    expected: bool = False
 
 
 def of_tests(project: Project, use: Use, tests: Iterable[CampaignTest], at: datetime | None = None) -> list[Sample]:
@@ -100,7 +112,7 @@ def of_tests(project: Project, use: Use, tests: Iterable[CampaignTest], at: date
         fields = {name: value for name, value in test.lead.fields.items() if name not in ("email", "external_id")}
         brought = [fields, sample_entry(project, replace(use, test=test), now), test.answers, now]
         lead = with_fields(project, made_up_lead(project, None, now), test.lead.fields)
-        sample = Sample(slug(test.name), test.name, lead, now, test)
+        sample = Sample(slug(test.name), test.name, lead, now, test, expected=True)
         found.setdefault(msgspec.json.encode(brought, enc_hook=str), sample)
     return list(found.values())
 
@@ -125,7 +137,7 @@ def made_up(project: Project, at: datetime | None = None) -> list[Sample]:
     """Somebody who has filled in everything, and somebody of whom the address is known and nothing else."""
     now = at or _usual_day(project)
     return [
-        Sample("everything", "everything filled in", made_up_lead(project, None, now), now),
+        Sample("everything", "everything filled in", made_up_lead(project, None, now), now, expected=True),
         address_alone(project, at),
     ]
 
@@ -196,6 +208,30 @@ def with_fields(project: Project, lead: KnownLead, fields: Mapping[str, Any]) ->
         zone=zone,
     )
     return replace(lead, email=attributes.get("email"), zone=zone or project.zone, facts=facts)
+
+
+def with_what_is_read(project: Project, plan: Plan, sample: Sample) -> Sample:
+    """The same sample with what the campaign itself reads of a lead and this one lacks: the date it begins or waits
+    for, the fields its conditions ask for. Without them the lead would not come to this mail."""
+    known = sample.lead.facts.attributes
+    lacking = {name for name in _read_of_lead(plan) if name in project.attributes and known.get(name) is None}
+    if not lacking:
+        return sample
+    made = {name: _sample(name, project.attributes[name], sample.now) for name in sorted(lacking)}
+    return replace(sample, lead=with_fields(project, sample.lead, made))
+
+
+def _read_of_lead(plan: Plan) -> set[str]:
+    dates = [value for step in plan.steps for value in msgspec.structs.astuple(step) if isinstance(value, DateRef)]
+    found = {date.path[0] for date in dates if date.source == "lead"}
+    asked = [*plan.conditions, *([plan.only_if] if plan.only_if is not None else [])]
+    match plan.enter:
+        case EnterDate(field=path):
+            found.add(path[0])
+        case EnterMatch(condition=condition):
+            asked.append(condition)
+    fields = (inner for condition in asked for inner in walk(condition) if isinstance(inner, Field))
+    return found | {one.path[0] for one in fields if one.scope == "lead"}
 
 
 # --- what they did

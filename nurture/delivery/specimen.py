@@ -21,6 +21,7 @@ from nurture.engine.live import Live
 from nurture.errors import UserError
 from nurture.journey.enrollment import Enrollment
 from nurture.lead.keyring import Keyring
+from nurture.mail.check import CONFIRMATION
 from nurture.mail.letter import Letter
 from nurture.mail.links import Links
 from nurture.mail.template import Template, choose, template_hash
@@ -110,15 +111,14 @@ class Printer:
 def _message(name: str, digest: str, use: Use, lead: KnownLead, recipient: str | None, now: datetime) -> Claimed:
     step = use.step
     send = step if isinstance(step, Send) else None
-    confirm = name == "consent/confirm"
-    topic = send.topic or (use.plan.topic if use.plan else None) if send is not None else None
+    topic = send.topic or (use.plan.topic if use.plan else None) if send is not None else use.topic or None
     options = {"subject": send.subject, "sender": send.sender, "reply_to": send.reply_to} if send is not None else {}
     if options.get("sender") == "owner":
         options["sender"] = lead.facts.owner
     return Claimed(
         id=_NO_MESSAGE,
         fence=0,
-        kind=CONFIRM if confirm else use.kind,
+        kind=CONFIRM if name == CONFIRMATION else use.kind,
         lead=lead.id,
         shard=0,
         enrollment=SAMPLE_ID if use.plan is not None else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import re
+from functools import lru_cache
 
 import msgspec
 
@@ -47,6 +48,7 @@ def _light(colour: Colour) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+@lru_cache(1024)
 def colour(text: str) -> Colour | None:
     """The colour a CSS value or an attribute such as `bgcolor` names; None for what is none, or is not known."""
     text = text.strip().lower()
@@ -59,6 +61,7 @@ def colour(text: str) -> Colour | None:
     return _of_hex(_NAMED[text]) if text in _NAMED else None
 
 
+@lru_cache(1024)
 def first_colour(text: str) -> Colour | None:
     """The colour in a shorthand such as `background: #fff url(x.png) no-repeat`."""
     outside = re.sub(r"(?:url|[a-z-]*gradient|var)\((?:[^()]|\([^()]*\))*\)", " ", text, flags=re.IGNORECASE)

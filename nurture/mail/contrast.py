@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import html as entities
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -111,14 +112,14 @@ def _look(tag: Tag, above: _Look, scheme: Scheme) -> _Look:
     )
 
 
-def _ink(tag: Tag, style: dict[str, str], above: _Look, scheme: Scheme) -> Colour:
+def _ink(tag: Tag, style: Mapping[str, str], above: _Look, scheme: Scheme) -> Colour:
     named = colour(style.get("color", "")) or colour(tag.attributes.get("color") or "" if tag.name == "font" else "")
     if named is None and tag.name == "a" and tag.attributes.get("href") and style.get("color") != "inherit":
         return _LINK[scheme]
     return named or above.ink
 
 
-def _ground(tag: Tag, style: dict[str, str], above: _Look) -> Colour | None:
+def _ground(tag: Tag, style: Mapping[str, str], above: _Look) -> Colour | None:
     """A picture behind a text counts as the colour under it: many see that alone."""
     said = style.get("background-color") or style.get("background", "")
     named = first_colour(said) if said else colour(tag.attributes.get("bgcolor") or "")
@@ -130,7 +131,7 @@ def _ground(tag: Tag, style: dict[str, str], above: _Look) -> Colour | None:
     return named.over(above.ground)
 
 
-def _size(style: dict[str, str], above: float, name: str) -> float:
+def _size(style: Mapping[str, str], above: float, name: str) -> float:
     found = _SIZE.match(style.get("font-size", "")) or _SIZE.search(style.get("font", ""))
     if found is None:
         return above * _SIZES.get(name, 1.0)
@@ -140,7 +141,8 @@ def _size(style: dict[str, str], above: float, name: str) -> float:
     ]
 
 
-def declarations(style: str) -> dict[str, str]:
+@lru_cache(4096)  # a mail's cells repeat a few styles many times
+def declarations(style: str) -> Mapping[str, str]:
     """A style attribute as properties, the later and the important before the others."""
     found: dict[str, str] = {}
     important: set[str] = set()

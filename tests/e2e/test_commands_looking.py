@@ -59,6 +59,15 @@ def test_a_preview_names_the_headers_and_what_is_wrong(shop: Shop, tmp_path: Pat
     assert "is hard to read" in (tmp_path / "p.html").read_text("utf-8")
 
 
+def test_a_preview_of_the_confirmation_asks_about_a_topic_that_is_confirmed(shop: Shop, tmp_path: Path) -> None:
+    config = (shop.root / "config.yaml").read_text("utf-8")
+    letter = "  letter: {title: {en: The letter}, wording: {en: Yes to the letter.}}\n"
+    shop.write("config.yaml", config.replace("topics:\n", f"topics:\n{letter}"))
+    found = shop.json("preview", "consent/confirm", "--locale", "en", "--out", tmp_path / "p.html")
+    assert found["subject"] == "Please confirm: The letter"
+    assert "Yes to the letter." in found["text"]
+
+
 def test_a_template_nobody_knows_is_met_with_a_guess(shop: Shop) -> None:
     assert shop.run("preview", "cart/remindr") == 1
     assert "did you mean 'cart/reminder'?" in shop.err

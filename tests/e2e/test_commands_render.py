@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import struct
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from nurture.cli import run
 from nurture.cli.camera import browser, camera
 from tests.e2e.commands import CART, MAIL, Shop
 from tests.peers.ground import need
@@ -126,6 +126,14 @@ def test_steps_with_subjects_of_their_own_are_both_rendered(shop: Shop, out: Pat
     assert (out / "bye/again.two/everything.en.txt").read_text("utf-8").startswith("Subject: Once more\n")
 
 
+def test_the_confirmation_is_rendered_for_each_topic_that_is_confirmed(shop: Shop, out: Path) -> None:
+    config = (shop.root / "config.yaml").read_text("utf-8")
+    letter = "  letter: {title: {en: The letter}, wording: {en: Yes to the letter.}}\n"
+    shop.write("config.yaml", config.replace("topics:\n", f"topics:\n{letter}"))
+    found = [mail for mail in rendered(shop, out)["mails"] if mail["template"] == "consent/confirm"]
+    assert {(mail["topic"], mail["locale"]) for mail in found} == {("letter", "en"), ("letter", "fr"), ("letter", "ro")}
+
+
 def test_a_template_nobody_knows_is_met_with_a_guess(shop: Shop, out: Path) -> None:
     assert shop.run("render", "helo", "--matrix", out) == 1
     assert "did you mean 'hello'?" in shop.err
@@ -148,14 +156,34 @@ def test_a_review_with_an_error_ends_with_1(shop: Shop, out: Path) -> None:
     assert "hello: error pictures: the picture a.png has no whole address: /a.png\n" in shop.out
 
 
-def test_a_mail_that_cannot_be_printed_for_a_lead_is_an_error_of_that_lead_alone(shop: Shop, out: Path) -> None:
-    shop.write("templates/hello.html", MAIL.replace("Hello {{", "Hello {{ lead.first_name.strip() }} {{"))
-    assert shop.run("render", "hello", "--matrix", out, "--no-pictures") == 1
-    index = json.loads((out / "index.json").read_text("utf-8"))
-    assert {mail["sample"]: [f["check"] for f in mail["findings"]][:1] for mail in index["mails"]} == {
-        "everything filled in": ["preheader"],
-        "only the address is known": ["print"],
+NAMELESS = MAIL.replace("<p>Hello</p>", "<p>Hello {{ lead.last_name }}</p>")
+
+
+def test_a_mail_that_cannot_be_printed_for_who_gets_it_is_an_error(shop: Shop, out: Path) -> None:
+    shop.write("templates/cart/reminder.html", NAMELESS.replace("lead.last_name", "entry.total.cents"))
+    assert shop.run("render", "cart/reminder", "--matrix", out, "--no-pictures") == 1
+    assert "cart/reminder: error print: template 'cart/reminder': cart/reminder.html:4:" in shop.out
+
+
+def test_a_mail_that_cannot_be_printed_for_a_lead_that_may_never_come_to_it_is_a_warning(shop: Shop, out: Path) -> None:
+    shop.write("templates/hello.html", NAMELESS)
+    found = rendered(shop, out, "hello")
+    assert {mail["sample"]: [(f["level"], f["check"]) for f in mail["findings"]] for mail in found["mails"]} == {
+        "everything filled in": [("warning", "preheader")],
+        "only the address is known": [("warning", "print")],
     }
+
+
+def test_what_a_campaign_asks_of_a_lead_is_there_in_every_sample(shop: Shop, out: Path) -> None:
+    config = (shop.root / "config.yaml").read_text("utf-8")
+    shop.write("config.yaml", config + "attributes: {renews_on: date, seats: number, company: text}\n")
+    shop.write("templates/renewal.html", NAMELESS.replace("lead.last_name", "lead.renews_on | day }} {{ lead.seats"))
+    steps = "[{if: {lead: {seats: {at_least: 2}}}, send: renewal}]"
+    shop.write(
+        "campaigns/renewal.yaml", f"campaign: renewal\ntopic: offers\nenter: {{date: lead.renews_on}}\nsteps: {steps}\n"
+    )
+    found = rendered(shop, out, "renewal")
+    assert [finding["check"] for mail in found["mails"] for finding in mail["findings"]] == ["preheader", "preheader"]
 
 
 def test_a_language_that_was_only_copied_is_an_error(shop: Shop, out: Path) -> None:
@@ -171,6 +199,14 @@ def test_a_campaign_with_errors_is_told_before_anything_is_written(shop: Shop, o
     assert shop.run("render", "--matrix", out) == 1
     assert "N112" in shop.err
     assert not out.exists()
+
+
+def test_the_mails_of_the_example_shop_have_nothing_wrong(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    leads = out.with_name("leads.csv")
+    leads.write_text("email\nann@example.com\n", "utf-8")
+    words = ["render", "--matrix", str(out), "--leads", str(leads), "--no-pictures"]
+    assert run(["--project", str(Path(__file__).parents[2]), *words]) == 0
+    assert re.search(r": 0 errors, 0 warnings$", capsys.readouterr().out, re.MULTILINE)
 
 
 # --- what has changed
@@ -324,6 +360,28 @@ def test_the_page_shows_what_is_chosen_without_a_script(shop: Shop, out: Path, c
     page.click("label[for=any-locale]")
     page.select_option("#mail", label="bye")
     assert titles.all_text_contents() == ["bye"]
+    context.close()
+
+
+@pytest.mark.chromium
+def test_the_preview_switches_language_colours_and_width_without_a_script(
+    shop: Shop, out: Path, chromium: Browser
+) -> None:
+    shop.write("templates/hello.fr.html", MAIL.replace("Hello", "Bonjour"))
+    out.mkdir()
+    shop.run("preview", "hello", "--out", out / "p.html")
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((out / "p.html").as_uri())
+    frames = page.locator("iframe:visible")
+    assert [frame.get_attribute("title") for frame in frames.all()] == [
+        "The mail, wide, light",
+        "The mail, on a phone, light",
+    ]
+    for label in ("locale-2", "dark", "only-phone"):
+        page.click(f"label[for={label}]")
+    assert [frame.get_attribute("title") for frame in frames.all()] == ["The mail, on a phone, dark"]
+    assert page.locator("h1:visible").all_text_contents() == ["Bonjour Camille"]
     context.close()
 
 

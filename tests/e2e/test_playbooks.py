@@ -78,6 +78,19 @@ def test_a_playbook_renders_all_its_mails(project: Path, tmp_path: Path, capsys:
         assert not any(SHOWN.search(found[part]) for part in ("subject", "html", "text"))
 
 
+def test_the_mails_of_a_playbook_have_nothing_wrong_but_links_to_put_in(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one.csv").write_text("email\nann@example.com\n", "utf-8")
+    capsys.readouterr()
+    words = ["render", "--matrix", str(tmp_path / "review"), "--leads", str(tmp_path / "one.csv"), "--no-pictures"]
+    assert run(["--project", str(project), *words, "--json"]) == 0, capsys.readouterr()
+    found = [finding for mail in json.loads(capsys.readouterr().out)["mails"] for finding in mail["findings"]]
+    assert [
+        finding for finding in found if finding["check"] != "links" or "www.example.com" not in finding["text"]
+    ] == []
+
+
 def test_a_playbook_takes_its_samples_and_works(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def nurture(*words: str) -> str:
         assert run(["--project", str(project), *words]) == 0, capsys.readouterr()
