@@ -20,13 +20,15 @@ Shape = str | dict[str, Any] | list[Any]
 
 
 class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A stage of a funnel. `moves` names the stages one may be moved to from here besides those further on."""
+    """A stage of a funnel. `moves` names the stages one may be moved to from here besides those further on. Who stands
+    in one that is `left` has gone: coming there is neither a step forward nor winning."""
 
     name: str
     band: Literal["tofu", "mofu", "bofu"] | None = None
     enter_if: Condition | None = None
     sla: Duration | None = None
     moves: tuple[str, ...] = ()
+    left: bool = False
 
 
 class Funnel(msgspec.Struct, frozen=True):

@@ -20,7 +20,8 @@ def funnel_report(
 ) -> FunnelReport:
     """The figures of a funnel (the project's first unless named), or of a sales pipeline where one is named.
 
-    A lead is won that has a won deal, or that came into the last of several stages; a deal is won when it is closed so.
+    A lead is won that has a won deal, or that came into the last of several stages, those that are `left` aside; a deal
+    is won when it is closed so.
     Shares are 0–1, times fractional days. Raises NotFound for a name that is not in the project.
     """
     if pipeline is not None:
@@ -33,7 +34,8 @@ def funnel_report(
     if name is None or name not in project.funnels:
         raise _unknown("funnel", name or "", list(project.funnels))
     stages = project.funnels[name].names()
-    return metrics.report(stages, funnel_journeys(tx, name, stages), now, last_wins=True)
+    left = [place for place, stage in enumerate(project.funnels[name].stages) if stage.left]
+    return metrics.report(stages, funnel_journeys(tx, name, stages), now, last_wins=True, left=left)
 
 
 def _unknown(what: str, name: str, known: list[str]) -> NotFound:

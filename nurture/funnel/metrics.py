@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -48,7 +48,8 @@ class Journey(msgspec.Struct, frozen=True):
 
 
 class StageFigures(msgspec.Struct, frozen=True):
-    """`advanced`: went on to any later stage, or was won. `conversion`: their share, 0–1, none where nobody entered.
+    """`advanced`: went on to any later stage, or was won; from a stage that is left, came back. `conversion`: their
+    share, 0–1, none where nobody entered.
 
     `open`: entered and neither advanced, nor lost, nor moved back. `median_days` and `p90_days` are Kaplan–Meier:
     those still open count as not yet through, and there is none where so many never get through.
@@ -170,22 +171,34 @@ def won_at(journey: Journey, last: int | None) -> tuple[bool, datetime | None]:
     return True, min(possible, default=None)
 
 
-def report(stages: Sequence[str], journeys: Iterable[Journey], now: datetime, *, last_wins: bool) -> FunnelReport:
+def report(
+    stages: Sequence[str],
+    journeys: Iterable[Journey],
+    now: datetime,
+    *,
+    last_wins: bool,
+    left: Collection[int] = (),
+) -> FunnelReport:
     """The figures of a funnel as of `now`.
 
     `last_wins`: arriving in the last stage is winning. That holds for a funnel of several stages; in a pipeline, and
-    in a funnel of one stage, only a won deal wins.
+    in a funnel of one stage, only a won deal wins. Who comes into a stage that is `left` has gone, wherever it stands
+    in the order: it is not what wins, and no bottleneck.
     """
-    tally = _Tally(len(stages), len(stages) - 1 if last_wins and len(stages) > 1 else None, now)
+    kept = [place for place in range(len(stages)) if place not in left]
+    tally = _Tally(len(stages), kept[-1] if last_wins and len(kept) > 1 else None, now, left)
     for journey in journeys:
         tally.add(journey)
     figures = tuple(tally.stage(i, name) for i, name in enumerate(stages))
-    return FunnelReport(figures, tally.overall(), tally.sources(), bottleneck(figures), tuple(tally.odd))
+    return FunnelReport(
+        figures, tally.overall(), tally.sources(), bottleneck([figures[k] for k in kept]), tuple(tally.odd)
+    )
 
 
 class _Tally:
-    def __init__(self, stages: int, last: int | None, now: datetime) -> None:
+    def __init__(self, stages: int, last: int | None, now: datetime, left: Collection[int]) -> None:
         self._last = last
+        self._left = left
         self._now = now
         self._entered = [0] * stages
         self._here = [0] * stages
@@ -212,21 +225,27 @@ class _Tally:
         for stage in sorted(visited):
             self._visit(journey, stage, won, None if odd else when, timed=not odd)
         for stage in {*journey.untimed} - visited:
-            onward = won or any(v > stage for v in visited)
+            onward = won or any(self._is_onward(stage, v) for v in visited)
             self._entered[stage] += 1
             self._advanced[stage] += onward
             self._open[stage] += not onward and journey.lost_at is None
+
+    def _is_onward(self, stage: int, to: int) -> bool:
+        """Whether going to that stage from this one is a step forward; out of one that is left, coming back is."""
+        return to not in self._left and (to > stage or stage in self._left)
 
     def _visit(self, journey: Journey, stage: int, won: bool, when: datetime | None, *, timed: bool) -> None:
         """A lead that came back counts once; its time is that of the first stay."""
         place = next(i for i, v in enumerate(journey.visits) if v.stage == stage)
         later = journey.visits[place + 1 :]
         came = journey.visits[place].at
-        onward = [v.at for v in later if v.stage > stage]
+        onward = [v.at for v in later if self._is_onward(stage, v.stage)]
         if when is not None and when >= came and stage != self._last:
             onward.append(when)
-        advanced = bool(onward) or (won and stage != self._last)
-        left = [v.at for v in later if v.stage < stage] + ([journey.lost_at] if journey.lost_at else [])
+        advanced = bool(onward) or (won and stage != self._last and stage not in self._left)
+        left = [v.at for v in later if v.stage != stage and not self._is_onward(stage, v.stage)] + (
+            [journey.lost_at] if journey.lost_at else []
+        )
         back = bool(left) and journey.here != stage
         self._entered[stage] += 1
         self._advanced[stage] += advanced

@@ -102,7 +102,7 @@ def test_a_playbook_takes_its_samples_and_works(project: Path, capsys: pytest.Ca
         nurture("import", "leads", str(people), "--mapping", str(project / "mappings" / "leads.yaml"))
         first = people.read_text("utf-8").splitlines()[1].split(",")[0]
         assert json.loads(nurture("leads", "show", first, "--json"))["stages"]
-    for kind, name in (("leads", "permissions"), ("deals", "deals"), ("events", "events")):
+    for kind, name in (("leads", "permissions"), ("leads", "stages"), ("deals", "deals"), ("events", "events")):
         table, mapping = project / "data" / f"{name}.csv", project / "mappings" / f"{name}.yaml"
         if table.is_file():
             nurture("import", kind, str(table), "--mapping", str(mapping))

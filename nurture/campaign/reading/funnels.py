@@ -9,7 +9,7 @@ from nurture.campaign.reading.conditions import CONDITION
 from nurture.campaign.reading.context import Context, said
 from nurture.campaign.reading.kinds import Either, Got, Key, ListOf, MapOf, Raw, Record, Via
 from nurture.campaign.reading.names import Declared
-from nurture.campaign.reading.scalars import Choice, Name, Number, Share, Span, Text
+from nurture.campaign.reading.scalars import Choice, Flag, Name, Number, Share, Span, Text
 from nurture.campaign.reading.schema import Schema
 from nurture.campaign.reading.tests_of import PROPERTIES
 from nurture.campaign.source import Mapping, Node, Scalar
@@ -47,6 +47,7 @@ _STAGE_BODY = Record(
             "Stages one may be moved to from here besides those further on.",
             example=["subscriber"],
         ),
+        "left": Key(Flag(), "Who comes here has gone: no step forward, and nothing won, in reports.", default=False),
     },
 )
 _STAGE_NAME = Key(Name("a stage", dots=False), "What it is called.", required=True, example="regular")

@@ -157,7 +157,7 @@ class _Builder:
                 continue
             moves = self._moves(got, at)
             enter_if = self._ask(got.nodes["enter_if"], at, "stage", stage) if "enter_if" in got else None
-            made.append(Stage(stage, got["band"], enter_if, got["sla"], moves))
+            made.append(Stage(stage, got["band"], enter_if, got["sla"], moves, bool(got["left"])))
         return Funnel(name, tuple(made))
 
     def _owners(self, at: Context) -> Map[str, tuple[str, ...]]:

@@ -101,12 +101,14 @@ funnels:
       - {name: lead, band: tofu, enter_if: {consent: letter}}
       - mql: {sla: 2d, moves: [visitor]}
       - {name: sql, moves: lead}
+      - {name: lapsed, left: true}
 """)
     assert project.funnels["main"].stages == (
         Stage("visitor"),
         Stage("lead", "tofu", Consented("letter")),
         Stage("mql", None, None, Duration(days=2), ("visitor",)),
         Stage("sql", moves=("lead",)),
+        Stage("lapsed", left=True),
     )
     assert project.funnel_of("sql") == project.funnels["main"]
 

@@ -121,6 +121,34 @@ def test_a_lead_moved_back_is_not_open_and_not_through() -> None:
     assert (found.stages[1].open, found.stages[1].advanced, found.stages[1].median_days) == (0, 0, None)
 
 
+LEAVING = ("lead", "mql", "customer", "lapsed")
+
+
+def test_who_has_left_is_neither_a_step_forward_nor_won() -> None:
+    lost = journey((1, 0), (3, 5))
+    told = report(LEAVING, [lost, journey((1, 0), (2, 4))], day(9), last_wins=True, left=[3])
+    assert (told.stages[1].advanced, told.stages[1].open) == (1, 0)
+    assert told.overall.won == 1
+
+
+def test_who_was_won_and_left_stays_won() -> None:
+    told = report(LEAVING, [journey((1, 0), (2, 4), (3, 30))], day(40), last_wins=True, left=[3])
+    assert (told.overall.won, told.overall.median_cycle_days) == (1, 4)
+    assert (told.stages[2].open, told.stages[3].advanced) == (0, 0)
+
+
+def test_who_comes_back_gets_through_the_stage_that_is_left() -> None:
+    told = report(LEAVING, [journey((1, 0), (3, 5), (1, 12))], day(20), last_wins=True, left=[3])
+    assert (told.stages[3].advanced, told.stages[3].median_days) == (1, 7)
+
+
+def test_a_stage_that_is_left_is_no_bottleneck() -> None:
+    told = report(
+        LEAVING, [journey((0, 0), (1, 1), (3, 5)), journey((0, 0), (1, 1), (2, 5))], day(9), last_wins=True, left=[3]
+    )
+    assert told.bottleneck == "mql"
+
+
 def test_an_empty_source_is_its_own_row_beside_unknown() -> None:
     journeys = [journey((0, 0), source=""), journey((0, 0), source="unknown"), journey((0, 0), source="unknown")]
     found = report(STAGES, journeys, day(10), last_wins=True)
