@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -63,7 +62,6 @@ class App:
     database: Database
     clock: Clock = field(default_factory=WallClock)
     _live: Live | None = None
-    reports_refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # by this process
 
     @property
     def keyring(self) -> Keyring:
@@ -204,7 +202,7 @@ class App:
 
     def feedback(self, source: str) -> Feedback:
         """What is heard of mails after they left, told by `source`."""
-        return Feedback(self.links, self.keyring, default_rules(self.settings.outcomes), source, self.reports_refused)
+        return Feedback(self.links, self.keyring, default_rules(self.settings.outcomes), source)
 
     def box(self, maildir: Path | None = None) -> Box | None:
         """Where returned mail arrives, where config.yaml or `maildir` names it."""

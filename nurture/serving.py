@@ -44,7 +44,6 @@ class Endpoint:
             move=app.move,
             erase=app.erase,
             processing=app.processing,
-            reports_refused=app.reports_refused,
             scanners=app.scanners,
             trusted_proxies=app.settings.trusted_proxies,
             forms_per_hour=app.settings.limits.forms_per_network,
@@ -60,7 +59,6 @@ class Endpoint:
             live=app.live,
             feedback=app.feedback,
             trusted_proxies=app.settings.trusted_proxies,
-            refused=app.reports_refused,
         )
 
     async def start(self) -> None:

@@ -81,7 +81,7 @@ class Confirming:
     def room(self, tx: Transaction, lanes: Iterable[str], now: datetime) -> Room:
         """What may still be sent in this hour to these lanes."""
         limits = {ASKED: self.an_hour} | {f"{ASKED}:{lane}": self.a_domain for lane in lanes if "." in lane}
-        sent = tallies.counted(tx, [*limits, REFUSED], now)
+        sent = tallies.held(tx, tallies.ASKED, [*limits, REFUSED], tallies.hour_of(now))
         return Room({name: limit - sent[name] for name, limit in limits.items()})
 
     def too_old(self, person: Person, said: Declaration, now: datetime) -> ConsentRefused | None:

@@ -320,7 +320,7 @@ class _Act:
         suppressions.suppress(self.tx, self._suppress, self.now)
         self.rules.confirming.send(self.tx, self._mails, self.rules.project, self.now)
         if self._room is not None:
-            tallies.add(self.tx, self._room.taken, self.now)
+            tallies.add(self.tx, tallies.ASKED, self._room.taken, tallies.hour_of(self.now))
         store_events(self.tx, self._events)
 
 

@@ -16,7 +16,7 @@ from nurture.engine.writing import Decided, leave, write
 from nurture.journey import causes
 from nurture.journey.facts import Facts
 from nurture.mail.template import template_hash
-from nurture.store import deploys, enrollments, launches, stages, timers, versions
+from nurture.store import deploys, enrollments, stages, tallies, timers, versions
 from nurture.store.database import Transaction
 from nurture.store.scope import Scope
 
@@ -83,7 +83,7 @@ def resume(tx: Transaction, campaign: str | None, now: datetime, *, yes_send: in
     """Go on: who stood because of the pause is looked at at once, late as it then is; how many. A person has looked at
     it: the blast limit counts anew, after `yes_send` mails that are agreed to (trust R19)."""
     versions.set_paused(tx, campaign, None)
-    launches.forget(tx, "all" if campaign is None else "campaign", campaign or "")
+    tallies.forget(tx, tallies.ALL if campaign is None else tallies.CAMPAIGN, campaign or "")
     if campaign is not None:
         versions.allow(tx, campaign, yes_send or 0)
     return enrollments.wake_paused(tx, campaign, now)

@@ -6,9 +6,8 @@ each mail and kind (trust E24). Whatever else it says of itself is not believed.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -24,8 +23,9 @@ from nurture.mail.links import Links
 from nurture.mail.outcome import Kind as Class
 from nurture.mail.outcome import Move, Outcome, Phase, Rules, classify
 from nurture.mail.report import Kind, Notice
-from nurture.store import bounced, closures, returned, suppressions
+from nurture.store import bounced, closures, returned, suppressions, tallies
 from nurture.store.closures import Strike, domain_of
+from nurture.store.database import Transaction
 from nurture.store.identities import present_lead
 from nurture.store.outbox import CONFIRM, MAIL
 from nurture.store.returned import SentMail
@@ -50,7 +50,6 @@ class Feedback:
     keyring: Keyring
     rules: Rules
     source: str
-    refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # (source, why), since this process began
 
     def take(self, turn: Turn, notices: Sequence[Notice], now: datetime) -> list[Taken]:
         """Make these true, in order; what came of each. The caller flushes the turn and commits."""
@@ -66,7 +65,7 @@ class Feedback:
             turn.load([mail.lead])
             taken = self._act(turn, mail, mail.lead, notice, now) if mail.lead in turn.leads else "ignored"
         if taken in ("forged", "late"):
-            self.refused[self.source, taken] += 1
+            refuse(turn.tx, self.source, taken)
         tell = log.warning if taken == "forged" else log.info
         tell(f"feedback.{taken}", source=self.source, kind=str(notice.kind), message=mail.id if mail else None)
         return taken
@@ -219,6 +218,11 @@ class Feedback:
         )
         [answer] = consent.change(turn.tx, [said], turn.live.consent_rules, now)
         return isinstance(answer, consent.Changed)
+
+
+def refuse(tx: Transaction, source: str, why: str) -> None:
+    """Count a report that was not believed, for whoever watches (`nurture_reports_refused_total`)."""
+    tallies.add(tx, tallies.REPORTS, {f"{source} {why}": 1}, tallies.EVER)
 
 
 _HARMLESS = (Kind.AUTORESPONDED, Kind.DEFERRED, Kind.UNKNOWN, Kind.QUEUED, Kind.OPENED, Kind.CLICKED)

@@ -27,7 +27,7 @@ LEAST = 100  # mails in an hour; fewer are no flood
 def run(database: Database, live: Live, now: datetime) -> str | None:
     """Look at this hour's confirmation mails, and tell where they are too many; what was told."""
     with database.read() as tx:
-        asked, refused = (tallies.by_hour(tx, name, now - WEEK) for name in (ASKED, REFUSED))
+        asked, refused = (tallies.by_slot(tx, tallies.ASKED, name, now - WEEK) for name in (ASKED, REFUSED))
     found = judge(asked, refused, now)
     if found is None:
         return None

@@ -17,13 +17,13 @@ from nurture.engine.alerting import STOPPED, tell
 from nurture.engine.barred import Held
 from nurture.engine.turn import Turn
 from nurture.mail.warming import WarmUp
-from nurture.store import launches, versions
+from nurture.store import tallies, versions
 from nurture.store.outbox import MAIL, Claimed
+from nurture.store.tallies import ALL, CAMPAIGN, DAY, LANE
 
 log = structlog.get_logger()
 
 HOUR = timedelta(hours=1)
-ALL = "all"
 STOPPED_AT = "blast limit"
 
 
@@ -38,7 +38,7 @@ def keep_back(
     kept += blasted
     over |= {k.message.id for k in blasted}
     leaving = Counter(m.lane for m in going if m.id not in over)
-    launches.count(turn.tx, "lane", leaving, launches.slot_of(machine))
+    tallies.add(turn.tx, LANE, leaving, tallies.slot_of(machine))
     return kept
 
 
@@ -50,13 +50,13 @@ def _warm(turn: Turn, going: Sequence[Claimed], warm_up: WarmUp | None, now: dat
     lanes: dict[str, list[Claimed]] = defaultdict(list)
     for m in going:
         lanes[m.lane].append(m)
-    kept, today = [], launches.day_of(machine)
+    kept, today = [], tallies.day_of(machine)
     tomorrow = now + (warm_up.next_day(machine) - machine)
     for lane, group in sorted(lanes.items()):
-        launches.count(turn.tx, "day", {lane: len(group)}, today)
-        over = launches.launched(turn.tx, "day", lane, today) - allowed
+        tallies.add(turn.tx, DAY, {lane: len(group)}, today)
+        over = tallies.total(turn.tx, DAY, lane, today) - allowed
         held = [m for m in group if not m.service][-over:] if over > 0 else []
-        launches.count(turn.tx, "day", {lane: -len(held)}, today)
+        tallies.add(turn.tx, DAY, {lane: -len(held)}, today)
         kept += [Held(m, "warm-up", tomorrow) for m in held]
     return kept
 
@@ -67,10 +67,10 @@ def _blast(turn: Turn, going: Sequence[Claimed], now: datetime, machine: datetim
     for m in going:
         if m.kind == MAIL and m.campaign is not None and m.attempts == 0:
             campaigns[m.campaign].append(m)
-    alerts, slot, kept = turn.live.project.alerts, launches.slot_of(machine), list[Held]()
+    alerts, slot, kept = turn.live.project.alerts, tallies.slot_of(machine), list[Held]()
     for campaign, group in sorted(campaigns.items()):
         counted = len(group) - versions.use_allowance(turn.tx, campaign, len(group))
-        over = _over(turn, "campaign", campaign, counted, alerts.blast, slot, machine)
+        over = _over(turn, CAMPAIGN, campaign, counted, alerts.blast, slot, machine)
         if over:
             kept += [Held(m, STOPPED_AT, now) for m in group[-over:]]
             _stop(turn, campaign, f"{alerts.blast:,} mails in an hour are its limit (alerts.blast)", now)
@@ -86,9 +86,9 @@ def _blast(turn: Turn, going: Sequence[Claimed], now: datetime, machine: datetim
 
 def _over(turn: Turn, scope: str, name: str, count: int, limit: int, slot: datetime, machine: datetime) -> int:
     """Count so many more; how many of them are beyond the limit of an hour, and not counted."""
-    launches.count(turn.tx, scope, {name: count}, slot)
-    over = min(count, max(0, launches.launched(turn.tx, scope, name, machine - HOUR) - limit))
-    launches.count(turn.tx, scope, {name: -over}, slot)
+    tallies.add(turn.tx, scope, {name: count}, slot)
+    over = min(count, max(0, tallies.total(turn.tx, scope, name, machine - HOUR) - limit))
+    tallies.add(turn.tx, scope, {name: -over}, slot)
     return over
 
 

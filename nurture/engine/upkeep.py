@@ -8,11 +8,12 @@ from nurture.clock import machine_now
 from nurture.engine import consent, tracking
 from nurture.engine.consent import ConsentRules
 from nurture.lead.consent import Declaration, Proof
-from nurture.store import consents, events, launches, tallies
+from nurture.store import consents, events, tallies
 from nurture.store.database import Database
 
 KEYS_KEPT = timedelta(days=30)  # how long a replay of an event is known as one (trust R14 asks for 24 h)
-TALLIES_KEPT = timedelta(days=8)  # a week to compare with; names of networks are among them
+ASKED_KEPT = timedelta(days=8)  # a week to compare with; names of networks are among them
+LEFT_KEPT = timedelta(days=2)  # the longest limit of sending is a day's
 _PAGE = 500
 
 
@@ -20,8 +21,8 @@ def run(database: Database, rules: ConsentRules, now: datetime) -> None:
     """Write down which consents have run out, and forget what is only of use for a while."""
     with database.write() as tx:
         events.forget_keys(tx, machine_now() - KEYS_KEPT)
-        tallies.forget(tx, now - TALLIES_KEPT)
-        launches.prune(tx, machine_now())
+        tallies.prune(tx, [tallies.ASKED], now - ASKED_KEPT)
+        tallies.prune(tx, tallies.LEFT, machine_now() - LEFT_KEPT)
     tracking.count(database, now)
     while expire_consents(database, rules, now):
         pass

@@ -633,17 +633,6 @@ class ClosureRow(SQLModel, table=True):
     reason: str | None = _text(default=None)
 
 
-class LaunchCountRow(SQLModel, table=True):
-    """Mails put on the wire, for limits that hold over all workers: of a `lane`, of a `campaign`, of `all`, in each
-    five minutes of machine time; of a `day` for warm-up. Written by the wire gate in the transaction that launches."""
-
-    __tablename__ = "launch_counts"
-    scope: str = _text(primary_key=True)
-    name: str = _text(primary_key=True)
-    slot: datetime = _instant(primary_key=True)
-    count: int = 0
-
-
 # --- sales ------------------------------------------------------------------------------------------------------
 
 
@@ -734,12 +723,13 @@ class WorkerRow(SQLModel, table=True):
 
 
 class TallyRow(SQLModel, table=True):
-    """How often something happened in the hour that begins at `hour`, counted together by all processes: what is
-    limited (trust X18) and what is compared with other hours. Forgotten after some days."""
+    """How often something happened, counted together by all processes; `store.tallies` knows the scopes. Added to in
+    the transaction that does what is counted."""
 
     __tablename__ = "tallies"
+    scope: str = _text(primary_key=True)
     name: str = _text(primary_key=True)
-    hour: datetime = Field(sa_column=Column("hour", UTCDateTime, primary_key=True))
+    slot: datetime = _instant(primary_key=True)
     count: int = 0
 
 
@@ -774,7 +764,6 @@ message_links = LinkRow.__table__  # type: ignore[attr-defined]
 hits = HitRow.__table__  # type: ignore[attr-defined]
 attempts = AttemptRow.__table__  # type: ignore[attr-defined]
 closures = ClosureRow.__table__  # type: ignore[attr-defined]
-launch_counts = LaunchCountRow.__table__  # type: ignore[attr-defined]
 deals = DealRow.__table__  # type: ignore[attr-defined]
 deal_moves = DealMoveRow.__table__  # type: ignore[attr-defined]
 team_turns = TurnRow.__table__  # type: ignore[attr-defined]

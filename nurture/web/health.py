@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nurture.errors import NurtureError
+from nurture.store import tallies
 from nurture.store.backlog import SILENT, Backlog, backlog, prove_writable
 from nurture.web.services import Services
 
@@ -106,22 +107,28 @@ class _Collector(Collector):
         yield GaugeMetricFamily(
             "nurture_ingest_waiting", "calls that wait to be stored", value=self._services.ingest.waiting
         )
-        refused = CounterMetricFamily(
-            "nurture_reports_refused", "reports about mails that were not believed", labels=["source", "reason"]
-        )
-        for (source, reason), count in sorted(self._services.reports_refused.items()):
-            refused.add_metric([source, reason], count)
-        yield refused
         now = self._services.clock.now()
         try:
             with self._services.database.read() as tx:
                 behind = backlog(tx, now)
+                refused = tallies.by_name(tx, tallies.REPORTS)
         except NurtureError:
             yield GaugeMetricFamily("nurture_database_up", "whether the database answers", value=0)
             return
         yield GaugeMetricFamily("nurture_database_up", "whether the database answers", value=1)
         yield from _figures(behind, now)
+        yield _refused(refused)
         yield _workers(behind, self._services.machine_now())
+
+
+def _refused(counts: Mapping[str, int]) -> Metric:
+    """Of all processes together, and since ever."""
+    found = CounterMetricFamily(
+        "nurture_reports_refused", "reports about mails that were not believed", labels=["source", "reason"]
+    )
+    for name, count in counts.items():
+        found.add_metric(name.rsplit(" ", 1), count)
+    return found
 
 
 def _workers(behind: Backlog, now: datetime) -> Metric:

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,7 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from nurture.clock import Clock, machine_now
-from nurture.engine.feedback import Feedback
+from nurture.engine.feedback import Feedback, refuse
 from nurture.engine.live import Live
 from nurture.engine.turn import Turn
 from nurture.errors import LostRace, StoreUnavailable
@@ -55,7 +56,6 @@ class Hooks:
     live: Callable[[], Live | None]
     feedback: Callable[[str], Feedback]
     trusted_proxies: tuple[str, ...] = ()
-    refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # (source, why), see engine.feedback
     now: Callable[[], datetime] = machine_now
     fetch: Callable[[str], bytes] = field(default_factory=lambda: Documents())
 
@@ -83,19 +83,23 @@ class Hooks:
             notices = READERS[name](posted)
             counts = self._store(name, posted, notices)
         except Unverified as error:
-            self.refused[f"hooks:{name}", "unverified"] += 1
+            self._refuse(name, "unverified")
             log.warning("hook.unverified", provider=name, why=str(error))
             if isinstance(error, NoLogin):
                 challenge = {"WWW-Authenticate": f'Basic realm="{name}"'}
                 return _json({"success": False, "message": str(error)}, 401, challenge)
             return _json({"success": False, "message": str(error)}, 403)
         except Unreadable as error:
-            self.refused[f"hooks:{name}", "unreadable"] += 1
+            self._refuse(name, "unreadable")
             log.warning("hook.unreadable", provider=name, why=str(error))
             return _json({"success": False, "message": str(error)}, 400)
         except (StoreUnavailable, LostRace, NotYet, Unavailable):
             return _json({"success": False, "message": "try again later"}, 503, {"Retry-After": "30"})
         return _json({"success": True, "taken": dict(counts)})
+
+    def _refuse(self, name: str, why: str) -> None:
+        with suppress(StoreUnavailable, LostRace), self.database.write() as tx:
+            refuse(tx, f"hooks:{name}", why)
 
     def _store(self, name: str, posted: Posted, notices: Sequence[Notice]) -> Counter[str]:
         told = [notice for notice in notices if notice.kind not in _UNTOLD]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -42,7 +41,6 @@ class Services:
     forms_in_all: int = 2_000  # … and from everywhere
     scanners: Scanners = field(default_factory=known_scanners)  # whose visits are no person's
     processing: Processing = field(default_factory=Processing)  # told to who asks for their data
-    reports_refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # (source, why), see engine.feedback
     version: str = field(default="0.1.0")
 
     @property

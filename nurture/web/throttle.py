@@ -22,9 +22,10 @@ class Throttle:
     def allows(self, tx: Transaction, network: str, now: datetime) -> bool:
         """Whether one more use may pass; it is counted when the transaction commits."""
         limits = {USES: self.total, f"{USES}:{network}": self.each}
-        used = tallies.counted(tx, [*limits, REFUSED], now)
+        hour = tallies.hour_of(now)
+        used = tallies.held(tx, tallies.ASKED, [*limits, REFUSED], hour)
         if any(used[name] >= limit for name, limit in limits.items()):
-            tallies.add(tx, {REFUSED: 1}, now)
+            tallies.add(tx, tallies.ASKED, {REFUSED: 1}, hour)
             return False
-        tallies.add(tx, dict.fromkeys(limits, 1), now)
+        tallies.add(tx, tallies.ASKED, dict.fromkeys(limits, 1), hour)
         return True

@@ -13,7 +13,7 @@ from nurture.app import App
 from nurture.clock import machine_now
 from nurture.engine import deploy
 from nurture.serving import Endpoint
-from nurture.store import launches, versions
+from nurture.store import tallies, versions
 from nurture.store.keys import create_key
 from nurture.store.tables import messages
 from nurture.web.app import create_app
@@ -127,7 +127,7 @@ async def test_e17_what_warm_up_keeps_back_goes_the_next_day(tmp_path: Path) -> 
             await shop.send()
             with shop.project.app.database.read() as tx:
                 dues = {row[0] for row in tx.execute(select(messages.c.due).where(messages.c.state == "pending"))}
-            midnight = launches.day_of(machine_now()) + timedelta(days=1)
+            midnight = tallies.day_of(machine_now()) + timedelta(days=1)
             assert min(dues) > midnight - timedelta(minutes=10)  # the test's own clock stands still meanwhile
             await drain(shop, midnight - shop.now)
             assert shop.states()["sent"] == 21, "the day that counts is the machine's"

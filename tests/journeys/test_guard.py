@@ -112,8 +112,7 @@ def test_x18_a_flood_of_confirmations_is_told_once_a_day(db: Database) -> None:
     site = Site(db, more=ALERTS)
     site.deploy(MAILS.format(name="mails"))
     with db.write() as tx:
-        tallies.counted(tx, [ASKED], instant("0h"))
-        tallies.add(tx, {ASKED: 150}, instant("0h"))
+        tallies.add(tx, tallies.ASKED, {ASKED: 150}, tallies.hour_of(instant("0h")))
     with db.read() as tx:
         live = site._live(tx)
     told = [flood.run(site.db, live, instant("0h")) for _ in range(2)]

@@ -156,12 +156,12 @@ def test_x18_mails_kept_back_are_a_flood() -> None:
 def test_x18_what_was_sent_and_kept_back_is_counted_by_the_hour(db: Database) -> None:
     sign_up(db, [f"v{n}@gmail.com" for n in range(20)], rules(an_hour=15))
     with db.read() as tx:
-        found = [tallies.by_hour(tx, name, NOW) for name in (ASKED, REFUSED)]
+        found = [tallies.by_slot(tx, tallies.ASKED, name, NOW) for name in (ASKED, REFUSED)]
     assert found == [{NOW: 15}, {NOW: 5}]
 
 
 def test_x18_counts_are_forgotten(db: Database) -> None:
     sign_up(db, ["a@gmail.com"], rules())
     with db.write() as tx:
-        tallies.forget(tx, NOW + timedelta(hours=1))
-        assert tallies.by_hour(tx, ASKED, NOW - timedelta(days=1)) == {}
+        tallies.prune(tx, [tallies.ASKED], NOW + timedelta(hours=1))
+        assert tallies.by_slot(tx, tallies.ASKED, ASKED, NOW - timedelta(days=1)) == {}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from nurture.store import closures, launches
+from nurture.store import closures, tallies
 from nurture.store.closures import DESTINATION, SERVER, Strike, Way
 from nurture.store.database import Database
 
@@ -21,17 +21,17 @@ def strikes(way: Way, count: int = 1, after: int = 5) -> list[Strike]:
 def test_r19_counts_of_an_hour_add_up_over_their_slots(db: Database) -> None:
     with db.write() as tx:
         for minutes in (0, 4, 20, 61):
-            launches.count(tx, "campaign", {"a": 3, "b": 1}, launches.slot_of(NOW - timedelta(minutes=minutes)))
-        assert launches.launched(tx, "campaign", "a", NOW - HOUR) == 9
+            tallies.add(tx, "campaign", {"a": 3, "b": 1}, tallies.slot_of(NOW - timedelta(minutes=minutes)))
+        assert tallies.total(tx, "campaign", "a", NOW - HOUR) == 9
 
 
 def test_r19_what_was_counted_two_days_ago_is_forgotten(db: Database) -> None:
     now = NOW
     with db.write() as tx:
-        launches.count(tx, "campaign", {"a": 5}, launches.slot_of(now - timedelta(days=3)))
-        launches.count(tx, "campaign", {"a": 2}, launches.slot_of(now))
-        launches.prune(tx, now)
-        assert launches.launched(tx, "campaign", "a", now - timedelta(days=9)) == 2
+        tallies.add(tx, "campaign", {"a": 5}, tallies.slot_of(now - timedelta(days=3)))
+        tallies.add(tx, "campaign", {"a": 2}, tallies.slot_of(now))
+        tallies.prune(tx, tallies.LEFT, now - timedelta(days=2))
+        assert tallies.total(tx, "campaign", "a", now - timedelta(days=9)) == 2
 
 
 def test_e15_a_way_closes_when_it_has_had_enough(db: Database) -> None:
@@ -51,7 +51,7 @@ def test_e15_old_strikes_do_not_count(db: Database) -> None:
 
 def test_e15_a_destination_closes_only_where_a_tenth_of_its_mails_is_refused(db: Database) -> None:
     with db.write() as tx:
-        launches.count(tx, "lane", {"google": 1_000}, launches.slot_of(NOW))
+        tallies.add(tx, "lane", {"google": 1_000}, tallies.slot_of(NOW))
         assert closures.strike(tx, strikes((DESTINATION, "google"), 99), NOW) == []
         assert len(closures.strike(tx, strikes((DESTINATION, "google"), 1), NOW)) == 1
 
