@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select, tuple_, update
 
 from nurture.store.database import Transaction, upserting
-from nurture.store.launches import launched
 from nurture.store.tables import closures
+from nurture.store.tallies import LANE, total
 from nurture.store.types import instant_text, read_instant
 
 SERVER, SENDER, DESTINATION, DOMAIN = "server", "sender", "destination", "domain"
@@ -100,7 +100,7 @@ def _strike(tx: Transaction, way: Way, strikes: list[Strike], at: datetime) -> C
 def _enough(tx: Transaction, way: Way, count: int, last: Strike, at: datetime) -> bool:
     if count < last.after:
         return False
-    return way[0] != DESTINATION or count >= SHARE * launched(tx, "lane", way[1], at - last.within)
+    return way[0] != DESTINATION or count >= SHARE * total(tx, LANE, way[1], at - last.within)
 
 
 def postpone(tx: Transaction, way: Way, until: datetime, now: datetime) -> bool:
