@@ -348,14 +348,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_kept_keys")),
     )
     op.create_table(
-        "launch_counts",
-        sa.Column("scope", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("slot", UTCDateTime(), nullable=False),
-        sa.Column("count", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("scope", "name", "slot", name=op.f("pk_launch_counts")),
-    )
-    op.create_table(
         "lead_scores",
         sa.Column("lead_id", Id, nullable=False),
         sa.Column("score", sa.Text(), nullable=False),
@@ -545,10 +537,11 @@ def upgrade() -> None:
     )
     op.create_table(
         "tallies",
+        sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("hour", UTCDateTime(), nullable=False),
+        sa.Column("slot", UTCDateTime(), nullable=False),
         sa.Column("count", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("name", "hour", name=op.f("pk_tallies")),
+        sa.PrimaryKeyConstraint("scope", "name", "slot", name=op.f("pk_tallies")),
     )
     op.create_table(
         "team_turns",
