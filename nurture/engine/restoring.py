@@ -45,10 +45,9 @@ def replay(database: Database, journal: SuppressionJournal, live: Live | None, n
         ]
         suppressions.restore(tx, forgotten)
         back = erasing.brought_back(tx, known.erased)
-        if back and live is None:
-            raise UserError("people who were erased are back in this database", hint="run 'nurture deploy' first")
         for lead in back:
-            assert live is not None, "checked above"
+            if live is None:
+                raise UserError("people who were erased are back in this database", hint="run 'nurture deploy' first")
             privacy.erase(Turn(tx, live), lead, "journal", now)
         if forgotten or back:
             detail = {"suppressions": len(forgotten), "erasures": len(back)}

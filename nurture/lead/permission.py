@@ -81,8 +81,9 @@ def judge_confirmation(has_address: bool, restricted: bool, scopes: Mapping[str,
     return OK if asked_for else NO_CONSENT
 
 
-def judge_topic(topic: str, basis: str, standing: Standing, now: datetime) -> str:
-    """`ok` or why not, for marketing on this topic. `basis` is the topic's own."""
+def judge_topic(topic: str, basis: str | None, standing: Standing, now: datetime) -> str:
+    """`ok` or why not, for marketing on this topic. `basis` is the topic's own; None: nobody declares the
+    topic any more."""
     if not standing.has_address:
         return NO_ADDRESS
     expired = standing.expires_at is not None and standing.expires_at <= now

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from sqlalchemy import func, select
 
 from nurture.lead.consent import State
@@ -53,7 +52,9 @@ class Person:
     scopes: dict[str, str] = field(default_factory=dict)
 
 
-_STATED = ("lead_id", "topic", "state", "since", "basis", "expires_at", "requests", "requested_at")
+_KEY = ("lead_id", "topic")
+_ANSWER = ("state", "since", "basis", "expires_at", "requests", "requested_at")
+_STATED = (*_KEY, *_ANSWER)
 _SALE = ("sale_kind", "sale_reference", "sold_at", "objection_offered")
 _CONSENT = [consents.c[n] for n in (*_STATED, *_SALE)]
 _PERSON = [
@@ -73,7 +74,8 @@ def people(tx: Transaction, lead_ids: Sequence[LeadId], *, locked: bool = False)
     # Asked also where nobody was found: three queries for a lead that is here and for one that is not (trust X7).
     by_hash = scopes(tx, [p.address_hash for p in found.values() if p.address_hash] or [""])
     for person in found.values():
-        person.scopes = dict(by_hash.get(person.address_hash or "", {}))
+        if person.address_hash in by_hash:
+            person.scopes = dict(by_hash[person.address_hash])
     return found
 
 
@@ -96,8 +98,8 @@ def save(tx: Transaction, rows: Iterable[Consent]) -> None:
     if not values:
         return
     insert = upserting(tx, consents)
-    changed = {n: insert.excluded[n] for n in values[0] if n not in ("lead_id", "topic")}
-    tx.execute(insert.on_conflict_do_update(index_elements=["lead_id", "topic"], set_=changed), values)
+    changed = {n: insert.excluded[n] for n in (*_ANSWER, *_SALE)}
+    tx.execute(insert.on_conflict_do_update(index_elements=_KEY, set_=changed), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,12 @@ def confirmations(tx: Transaction, lead_ids: Iterable[LeadId]) -> dict[tuple[Lea
 
 def sale_columns(grounds: Grounds) -> dict[str, Any]:
     """The columns of a row that rests on this sale."""
-    return dict(zip(_SALE, msgspec.structs.astuple(grounds), strict=True))
+    return {
+        "sale_kind": grounds.kind,
+        "sale_reference": grounds.reference,
+        "sold_at": grounds.sold_at,
+        "objection_offered": grounds.objection_offered,
+    }
 
 
 def sale_of(row: Mapping[str, Any]) -> Grounds:
@@ -135,5 +142,5 @@ def sale_of(row: Mapping[str, Any]) -> Grounds:
 def due_to_expire(tx: Transaction, now: datetime, limit: int) -> list[tuple[LeadId, str]]:
     """(lead, topic) whose consent has run out and does not say so yet."""
     c = consents.c
-    query = select(c.lead_id, c.topic).where(c.state == "granted", c.expires_at.is_not(None), c.expires_at <= now)
-    return [(row[0], row[1]) for row in tx.execute(query.order_by(c.lead_id, c.topic).limit(limit))]
+    query = select(c.lead_id, c.topic).where(c.state == "granted", c.expires_at <= now)
+    return [(row[0], row[1]) for row in tx.execute(query.order_by(*consents.primary_key).limit(limit))]

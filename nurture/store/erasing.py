@@ -89,12 +89,12 @@ def created_at(tx: Transaction, lead: int) -> datetime | None:
 
 def brought_back(tx: Transaction, erased: Sequence[Erasure]) -> list[int]:
     """Leads that were erased and are there again: the same number, made at the same instant."""
-    made = {line.lead: line.created_at for line in erased}
+    made = {(line.lead, line.created_at) for line in erased}  # a restored database gives a number out once more
     found = []
-    ids = sorted(made)
+    ids = sorted({lead for lead, _ in made})
     for start in range(0, len(ids), _PAGE):
         query = select(leads.c.id, leads.c.created_at).where(leads.c.id.in_(ids[start : start + _PAGE]))
-        found += [row[0] for row in tx.execute(query) if instant_text(row[1]) == made[row[0]]]
+        found += [row[0] for row in tx.execute(query) if (row[0], instant_text(row[1])) in made]
     return found
 
 

@@ -189,7 +189,7 @@ def row_hash(row: Mapping[str, Any], keyring: Keyring) -> str:
         else:
             body[name] = instant_text(value) if isinstance(value, datetime) else value
     text = msgspec.json.encode(body, order="sorted")
-    return hashlib.sha256(str(row["prev"]).encode("ascii", "replace") + text).hexdigest()
+    return hashlib.sha256(str(row["prev"]).encode() + text).hexdigest()
 
 
 def _committed(subject: str, value: Any, keyring: Keyring) -> str:

@@ -46,7 +46,7 @@ def permit(project: Project, person: Person, topics: Iterable[str], now: datetim
         {
             topic: judge_topic(
                 topic,
-                project.topics[topic].basis if topic in project.topics else "consent",
+                project.topics[topic].basis if topic in project.topics else None,
                 standing(project, person, topic),
                 now,
             )
