@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import compress
 
 import msgspec
 
@@ -23,15 +24,17 @@ from nurture.engine.turn import Turn
 from nurture.journey.reads import ends
 from nurture.journey.timing import next_open
 from nurture.lead.address import canonical_address
-from nurture.lead.permission import judge_confirmation, judge_service
+from nurture.lead.permission import OK, judge_confirmation, judge_service
 from nurture.mail.warming import WarmUp
 from nurture.store import closures, consents, enrollments, outbox
 from nurture.store.closures import Closure, Way
 from nurture.store.conditions import Row
+from nurture.store.consents import Person
 from nurture.store.identities import present_lead
 from nurture.store.outbox import CONFIRM, MAIL, RIGHT, Claimed, Launch
 from nurture.store.permissions import permit
 
+ERASED = "erased"  # nothing more is written down about them
 TEST_MODE = "test mode"  # as the release gate calls it (campaigns.md §6)
 NEW_ADDRESS = "new address"
 
@@ -68,7 +71,7 @@ def pass_gate(
     outbox.hold(turn.tx, [(h.message.id, h.message.fence, h.until, h.reason) for h in held])
     for h in held:
         m = h.message
-        if m.lead is not None and m.campaign is not None:
+        if m.lead is not None and m.campaign is not None and h.reason != ERASED:
             what = "refused" if h.until is None else "deferred"
             turn.record(
                 m.lead,
@@ -108,36 +111,39 @@ def _outside(
 
 
 def _refused(turn: Turn, claimed: Sequence[Claimed], launches: Mapping[int, Launch], now: datetime) -> list[Held]:
-    to_leads = [m for m in claimed if m.lead is not None and m.kind in (MAIL, CONFIRM, RIGHT)]
-    notices = [m for m in claimed if m.recipient is not None]
-    found = [Held(m, TEST_MODE) for m in notices if not turn.live.reaches(m.recipient)]
-    people = consents.people(turn.tx, [m.lead for m in to_leads if m.lead is not None]) if to_leads else {}
-    for m in to_leads:
-        person = people.get(m.lead or 0)
+    found = [Held(m, TEST_MODE) for m in claimed if m.recipient is not None and not turn.live.reaches(m.recipient)]
+    to_leads = [(m, m.lead) for m in claimed if m.lead is not None and m.kind in (MAIL, CONFIRM, RIGHT)]
+    people = consents.people(turn.tx, [lead for _, lead in to_leads])
+    for m, lead in to_leads:
+        person = people.get(lead)
         if person is None:
             # One who went into another lead is still there: the mail is printed anew for who they are now (S27).
-            merged = present_lead(turn.tx, m.lead or 0) is not None
-            found.append(Held(m, "merged", now) if merged else Held(m, "erased"))
+            merged = present_lead(turn.tx, lead) is not None
+            found.append(Held(m, "merged", now) if merged else Held(m, ERASED))
             continue
-        topics = [m.topic] if m.topic and not m.service else []
-        if m.kind == CONFIRM:
-            named = [person.consents.get(topic) for topic in m.options.get("topics", ())]
-            asked_for = any(c is not None and c.state == "requested" for c in named)
-            verdict = judge_confirmation(person.email is not None, person.restricted, person.scopes, asked_for)
-            if verdict == "ok" and m.options.get("mailbox") != mark_of(person.address_hash or ""):
-                verdict = NEW_ADDRESS  # the one that was asked for there goes, and is counted there (trust X18)
-        elif m.kind == RIGHT:  # whose data may not be used must still be answered (GDPR 15, 18)
-            verdict = judge_service(person.email is not None, False, person.scopes)
-        else:
-            may = permit(turn.live.project, person, topics, now)
-            verdict = may.service if m.service or not topics else may.topics[topics[0]]
-        if verdict == "ok" and m.recipient is None and not turn.live.reaches(person.email):
+        verdict = _verdict(turn, m, person, now)
+        if verdict == OK and not turn.live.reaches(person.email):
             verdict = TEST_MODE
-        if verdict != "ok":
+        if verdict != OK:
             found.append(Held(m, verdict))
-        elif m.recipient is None and _moved(person.email or "", launches[m.id].recipient):
+        elif _moved(person.email or "", launches[m.id].recipient):
             found.append(Held(m, NEW_ADDRESS, now))  # printed for the one before, and not begun: printed anew (S29)
     return found
+
+
+def _verdict(turn: Turn, m: Claimed, person: Person, now: datetime) -> str:
+    """`ok` or why this person may not get it now."""
+    if m.kind == CONFIRM:
+        asked_for = any(c.state == "requested" for c in person.consents.values() if c.topic in m.options["topics"])
+        verdict = judge_confirmation(person.email is not None, person.restricted, person.scopes, asked_for)
+        if verdict == OK and m.options["mailbox"] != mark_of(person.address_hash or ""):
+            return NEW_ADDRESS  # the one that was asked for there goes, and is counted there (trust X18)
+        return verdict
+    if m.kind == RIGHT:  # whose data may not be used must still be answered (GDPR 15, 18)
+        return judge_service(person.email is not None, False, person.scopes)
+    if m.service or m.topic is None:
+        return permit(turn.live.project, person, (), now).service
+    return permit(turn.live.project, person, [m.topic], now).topics[m.topic]
 
 
 def _moved(email: str, printed: str) -> bool:
@@ -146,10 +152,10 @@ def _moved(email: str, printed: str) -> bool:
 
 def _ended(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held]:
     """Goals and exits by `match` that hold now; those by an event have cancelled the message already."""
-    groups: dict[tuple[str, str], list[Claimed]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[tuple[Claimed, int, int]]] = defaultdict(list)
     for m in claimed:
-        if m.kind == MAIL and m.enrollment is not None and m.campaign and m.version:
-            groups[m.campaign, m.version].append(m)
+        if m.kind == MAIL and m.lead is not None and m.enrollment is not None and m.campaign and m.version:
+            groups[m.campaign, m.version].append((m, m.lead, m.enrollment))
     found = []
     turn.live.ensure(turn.tx, groups)
     for pair, group in sorted(groups.items()):
@@ -157,23 +163,15 @@ def _ended(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held]:
         numbers = ends(plan)
         if not numbers:
             continue
-        standing = {e.id: e for e in enrollments.by_ids(turn.tx, [m.enrollment for m in group if m.enrollment])}
-        turn.load(m.lead for m in group if m.lead is not None)
-        asked = [m for m in group if m.enrollment in standing and standing[m.enrollment].open]
-        rows = [
-            Row(
-                lead=m.lead or 0,
-                as_of=now,
-                zone=turn.zone(m.lead or 0),
-                enrollment=m.enrollment,
-                key=standing[m.enrollment or 0].key,
-            )
-            for m in asked
+        turn.load(lead for _, lead, _ in group)
+        open_ = {e.id: e for e in enrollments.by_ids(turn.tx, [e for _, _, e in group]) if e.open}
+        asked = [
+            (m, Row(lead, now, turn.zone(lead), enrollment=e, key=open_[e].key)) for m, lead, e in group if e in open_
         ]
-        answers = turn.live.asker.ask(turn.tx, [plan.conditions[n] for n in numbers], rows)
+        answers = turn.live.asker.ask(turn.tx, [plan.conditions[n] for n in numbers], [row for _, row in asked])
         goal = plan.goal.trigger.match if plan.goal else None
-        for m, answer in zip(asked, answers, strict=True):
-            holding = {n for n, holds in zip(numbers, answer, strict=True) if holds}
+        for (m, _), answer in zip(asked, answers, strict=True):
+            holding = set(compress(numbers, answer))
             if holding:
                 found.append(Held(m, "goal" if goal in holding else "exit"))
     return found
@@ -182,11 +180,11 @@ def _ended(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held]:
 def _closed(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held]:
     """Windows that are closed now: released in the day, retried in the night."""
     found = []
-    with_window = [m for m in claimed if m.kind == MAIL and m.lead is not None and m.options.get("window")]
-    turn.load(m.lead for m in with_window if m.lead is not None)
-    for m in with_window:
+    with_window = [(m, m.lead) for m in claimed if m.lead is not None and m.options.get("window")]
+    turn.load(lead for _, lead in with_window)
+    for m, lead in with_window:
         window = msgspec.convert(m.options["window"], Window)
-        opens = next_open(window, now, turn.zone(m.lead or 0), turn.live.project)
+        opens = next_open(window, now, turn.zone(lead), turn.live.project)
         if opens > now:
             found.append(Held(m, "window", opens))
     return found

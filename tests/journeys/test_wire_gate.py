@@ -354,3 +354,11 @@ def test_c24_behind_one_who_was_erased_the_others_are_still_asked_about(db: Data
     with db.write() as tx:
         suppressions.suppress(tx, [other], instant("1m"))
     assert ask(site, sorted(claimed, key=lambda m: m.lead != site.leads[0])) == set()
+
+
+def test_c23_of_one_who_was_erased_the_gate_writes_nothing_down(db: Database) -> None:
+    site = released(db)
+    claimed = claim(site)
+    erase(site)
+    assert ask(site, claimed) == set()
+    assert site.leads[0] not in [lead for (lead,) in rows(site, decisions, "lead_id")]
