@@ -177,7 +177,7 @@ class _Act:
         if verdict.state == "granted":
             row.requests, row.requested_at = 0, None
             if spec is not None and spec.expires_after is not None:
-                zone = zone_name(person.zone, self.rules.project.zone) or "UTC"
+                zone = zone_name(person.zone, self.rules.project.zone)
                 row.expires_at = shift(row.since, spec.expires_after, zone)
             if said.by == "person":
                 self._readmit(person, said.topic)
