@@ -69,13 +69,13 @@ def append(
     heads = _heads_of(tx, {e.lead for e in entries if e.lead is not None})
     before = {head.subject: _digest(head) for head in heads.values()}
     rows = []
-    ids = reserve_ids(tx, consent_ledger, len(entries))
-    for id_, entry in zip(ids, entries, strict=True):
-        assert entry.lead is not None, "a new entry is about somebody"
+    ids = iter(reserve_ids(tx, consent_ledger, len(entries)))
+    for entry in entries:
+        assert entry.lead is not None  # a new entry is about somebody
         head = heads.get(entry.lead)
         if head is None:
             head = heads[entry.lead] = Head(pseudonym(), entry.lead)
-        rows.append(_next_row(id_, head, entry, keyring))
+        rows.append(_next_row(next(ids), head, entry, keyring))
     insert_rows(tx, consent_ledger, rows)
     _write_heads(tx, list(heads.values()), before, keyring)
     return [row["hash"] for row in rows]
@@ -104,8 +104,7 @@ def forget(tx: Transaction, lead: LeadId, said: Declaration, keyring: Keyring, n
 
 def _visits(before: datetime) -> ColumnElement[bool]:
     c = consent_ledger.c
-    plain_ = [and_(column.is_not(None), column.not_like(_COMMITTED + "%")) for column in (c.ip, c.user_agent)]
-    return and_(c.recorded_at < before, or_(*plain_))
+    return and_(c.recorded_at < before, or_(*(column.not_like(_COMMITTED + "%") for column in (c.ip, c.user_agent))))
 
 
 def count_visits(tx: Transaction, before: datetime, but: Sequence[Any] = ()) -> int:
@@ -139,8 +138,8 @@ def _continue(tx: Transaction, lead: LeadId, entry: Entry, owner: LeadId | None,
     if not heads:
         return  # nothing was ever said by or about this person
     before = {head.subject: _digest(head) for head in heads}
-    ids = reserve_ids(tx, consent_ledger, len(heads))
-    rows = [_next_row(id_, head, entry, keyring) for id_, head in zip(ids, heads, strict=True)]
+    ids = iter(reserve_ids(tx, consent_ledger, len(heads)))
+    rows = [_next_row(next(ids), head, entry, keyring) for head in heads]
     insert_rows(tx, consent_ledger, rows)
     for head in heads:
         head.lead = owner
@@ -267,7 +266,7 @@ def head_text(subject: str, lead: LeadId | None, entries: int, hash_: str) -> st
 
 def _digest(head: Head) -> int:
     text = head_text(head.subject, head.lead, head.entries, head.hash)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big")
+    return int.from_bytes(hashlib.sha256(text.encode()).digest())
 
 
 def fold_heads(digests: Iterable[int]) -> str:
@@ -323,7 +322,7 @@ def _move_guards(tx: Transaction, heads: Sequence[Head], before: Mapping[str, in
         more[guard] += head.subject not in before
     names = sorted(change)
     insert_new = upserting(tx, _heads)
-    blank = [_head_row(Head(name, None, 0, GENESIS), keyring) for name in names]
+    blank = [_head_row(Head(name, None), keyring) for name in names]
     tx.execute(insert_new.on_conflict_do_nothing(), blank)
     query = select(_heads).where(_heads.c.subject.in_(names)).order_by(_heads.c.subject).with_for_update()
     for row in tx.execute(query).mappings().all():

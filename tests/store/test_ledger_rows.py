@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
 from nurture.lead.consent import ALL_MARKETING, Declaration, Proof, wording_digest
 from nurture.store import ledger
@@ -168,6 +168,14 @@ def test_c04_evidence_is_stored_as_both_databases_give_it_back(value: Any, kept:
     assert ledger.plain(value) == kept
 
 
+def test_c04_evidence_counts_and_not_the_order_in_which_it_stands(two: Database) -> None:
+    [row, _] = rows(two)
+    turned = dict(reversed(row["evidence"].items()))
+    assert ledger.row_hash(row | {"evidence": turned}, KEYRING) == row["hash"] == ANNAS_HASH
+    other = row["evidence"] | {"clicks": 3}
+    assert ledger.row_hash(row | {"evidence": other}, KEYRING) != row["hash"]
+
+
 # --- the guarded ends ---
 
 
@@ -237,6 +245,14 @@ def test_s27_entries_of_two_chains_come_by_their_instants(two: Database) -> None
     ]
 
 
+def test_s27_entries_of_one_instant_come_chain_by_chain(db: Database) -> None:
+    append(db, granted(2), granted(1), granted(2), granted(1))
+    with db.write() as tx:
+        ledger.adopt(tx, 1, 2, left(1), KEYRING, NOW + DAY)
+        found = ledger.entries_of(tx, 1)
+    assert [(row["subject"], row["ordinal"]) for row in found] == [(ANNA, 1), (ANNA, 2), (BO, 1), (BO, 2), (BO, 3)]
+
+
 def test_c01_the_latest_entry_of_a_kind_is_the_evidence(two: Database) -> None:
     append(two, granted(1, NOW + DAY), Entry(1, "withdrawn", "letter", said(1), NOW + 2 * DAY))
     append(two, Entry(1, "granted", "news", said(1), NOW + 3 * DAY))
@@ -269,12 +285,14 @@ def test_s27_chains_that_change_hands_say_so_themselves(two: Database) -> None:
     assert whole(two)
 
 
-def test_s27_what_a_joined_person_says_next_goes_to_one_chain(two: Database) -> None:
-    with two.write() as tx:
+@pytest.mark.parametrize("first", [1, 2])
+def test_s27_what_a_joined_person_says_next_goes_to_the_first_chain_by_name(db: Database, first: int) -> None:
+    append(db, granted(first), granted(3 - first))
+    with db.write() as tx:
         ledger.adopt(tx, 2, 1, left(2), KEYRING, NOW)
-    append(two, granted(2))
-    assert (rows(two)[-1]["subject"], rows(two)[-1]["ordinal"]) == (ANNA, 3)
-    assert whole(two)
+    append(db, granted(2))
+    assert (rows(db)[-1]["subject"], rows(db)[-1]["ordinal"]) == (ANNA, 3)
+    assert whole(db)
 
 
 def test_s27_of_whom_nothing_was_ever_said_nothing_is_adopted(two: Database) -> None:
@@ -412,6 +430,9 @@ def test_c26_visits_are_counted_without_those_of_the_leads_that_go_anyway(two: D
             tx.execute(t.leads.insert().values(restricted=False, country="FR" if lead < 3 else "CH", **values))
     going = [select(c.id).where(c.country == "FR", c.id == 1), select(c.id).where(c.country == "CH")]
     assert (visits(two), visits(two, but=going[:1]), visits(two, but=going)) == (3, 2, 1)
+    with two.write() as tx:
+        tx.execute(update(t.consent_ledger).where(t.consent_ledger.c.lead_id == 3).values(lead_id=None))
+    assert visits(two, but=going) == 2  # what is nobody's any more goes with nobody
 
 
 def test_c26_visits_go_page_by_page_the_oldest_first(db: Database) -> None:
