@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nurture.campaign.condition import All, Condition
 from nurture.campaign.condition import Any as AnyOf
 from nurture.campaign.needs import leaves
 from nurture.campaign.plan import Branch, EnterEvent, Plan, Repeat
-from nurture.engine.turn import Turn
-from nurture.store.conditions import Row
+
+if TYPE_CHECKING:
+    from nurture.engine.turn import Turn
+    from nurture.store.conditions import Row
 
 SAW = "saw"  # the name among a decision's inputs: per leaf, in order, [answer] or [answer, value]
 

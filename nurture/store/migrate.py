@@ -10,17 +10,17 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from nurture.errors import SchemaMismatch, StoreError, UserError
 from nurture.store import jobs
 from nurture.store.database import Database, Transaction
 from nurture.store.tables import metadata
+
+if TYPE_CHECKING:  # a third of a second to import, and every command asks for the schema, while few change it
+    from alembic.config import Config
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 _UPGRADE = "run 'nurture db upgrade' (takes a backup first)"
@@ -29,6 +29,8 @@ _LOCK = 0x6E757274  # any number, always the same: two upgrades of one PostgreSQ
 
 def configuration(tx: Transaction | None = None) -> Config:
     """Alembic's settings, without a file; its steps run inside `tx`."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
@@ -37,9 +39,8 @@ def configuration(tx: Transaction | None = None) -> Config:
 
 
 def revisions() -> list[str]:
-    """All schemas this program knows, oldest first."""
-    scripts = ScriptDirectory.from_config(configuration())
-    return [script.revision for script in reversed(list(scripts.walk_revisions()))]
+    """All schemas this program knows, oldest first: each is a file that is named by its number."""
+    return sorted(path.name[:4] for path in (_SCRIPTS / "versions").glob("[0-9]*_*.py"))
 
 
 def needed() -> str:
@@ -54,12 +55,17 @@ def present(db: Database) -> str | None:
 
 
 def _present(tx: Transaction) -> str | None:
-    return MigrationContext.configure(tx).get_current_revision()
+    if not inspect(tx).has_table("alembic_version"):
+        return None
+    found = tx.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return None if found is None else str(found)
 
 
 def upgrade(db: Database) -> tuple[str | None, str]:
     """Bring the database to this program's schema, in one transaction: all of it or nothing. Returns from where and to
     where. Raises SchemaMismatch for a database of a later program."""
+    from alembic import command
+
     with db.write() as tx:
         if not db.is_sqlite:
             tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -77,6 +83,9 @@ def upgrade(db: Database) -> tuple[str | None, str]:
 
 def create_fresh(db: Database) -> None:
     """All tables at once in an empty database, at this program's schema; the same as upgrading it, and faster."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     with db.write() as tx:
         metadata.create_all(tx)
         MigrationContext.configure(tx).stamp(ScriptDirectory.from_config(configuration()), "head")

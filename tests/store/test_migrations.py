@@ -15,6 +15,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from nurture.errors import SchemaMismatch, UserError
@@ -88,6 +89,11 @@ def test_schemas_are_numbered_without_a_gap() -> None:
     assert migrate.revisions() == [f"{n + 1:04}" for n in range(len(migrate.revisions()))]
 
 
+def test_a_schemas_file_is_named_by_its_number() -> None:
+    scripts = ScriptDirectory.from_config(migrate.configuration())
+    assert migrate.revisions() == [script.revision for script in reversed(list(scripts.walk_revisions()))]
+
+
 def test_an_empty_database_is_told_from_one_at_this_schema(empty: Database) -> None:
     assert migrate.present(empty) is None
     with pytest.raises(SchemaMismatch, match="the database is empty"):
@@ -143,13 +149,13 @@ def test_tables_of_another_program_are_left_alone(empty: Database) -> None:
 
 
 def test_r17_a_failed_upgrade_changes_nothing(empty: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = migrate.command.upgrade
+    run = command.upgrade
 
     def interrupted(*args: Any) -> None:
         run(*args)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(migrate.command, "upgrade", interrupted)
+    monkeypatch.setattr(command, "upgrade", interrupted)
     with pytest.raises(KeyboardInterrupt):
         migrate.upgrade(empty)
     assert inspect(empty.engine).get_table_names() == []
