@@ -112,7 +112,7 @@ def _not_entered(line: Line, zone: str) -> Told:
     return Told(f"did not enter: {reason}{key}", why, "quiet")
 
 
-_WHY_STANDS = {**WHY_DEFERRED, "wait": "", "event": "waits for what may come", "answer": "a webhook is to answer"}
+_WHY_STANDS = {**WHY_DEFERRED, "wait": "", "event": "", "answer": "a webhook is to answer"}
 
 
 def _would_not_enter(line: Line, zone: str) -> Told:

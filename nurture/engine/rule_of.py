@@ -16,7 +16,10 @@ from nurture.campaign.plan import (
     Send,
     Split,
     Unless,
+    WaitFor,
 )
+from nurture.campaign.reading.weekdays import WEEKDAYS
+from nurture.campaign.window import Window
 from nurture.store.timeline import Line
 
 
@@ -117,7 +120,20 @@ def _step(plan: Plan, line: Line) -> str:
             if 0 < taken <= len(step.arms):
                 return f"if: {{{phrase(plan.conditions[step.arms[taken - 1][0]])}}}"
             return "not " + ", nor ".join(f"{{{phrase(plan.conditions[asked])}}}" for asked, _ in step.arms)
+        case "refused", Send() if line.reason == "no consent":
+            return f"topic: {step.topic or plan.topic}"
+        case (("deferred" | "stands"), Send()) if line.reason == "window":
+            window = step.window or plan.window
+            return _window(window) if window is not None else ""
+        case (("waiting" | "stands" | "came" | "time_over"), WaitFor()):
+            up_to = f", up_to: {step.up_to}" if step.up_to is not None else ""
+            return f"wait_for: {{{phrase_trigger(step.trigger, plan.conditions)}{up_to}}}"
         case "drew", Split():
             return f"split: {{{', '.join(f'{name}: {share:g}%' for name, share, _ in step.arms)}}}"
         case _:
             return ""
+
+
+def _window(window: Window) -> str:
+    days = ", ".join(WEEKDAYS[day] for day in window.days)
+    return f'window: {{days: [{days}], between: "{window.opens}-{window.closes}", zone: {window.zone}}}'

@@ -167,10 +167,9 @@ def _past_step(plan: Plan, line: Line, known: Known) -> Ways:
 
 
 def _came(plan: Plan, step: WaitFor) -> Change:
-    rule = phrase_trigger(step.trigger, plan.conditions)
     if step.trigger.event is not None:
-        return Change(f"{step.trigger.event} comes", f"wait_for: {{{rule}}}")
-    return Change("what it waits for holds", f"wait_for: {{{rule}}}")
+        return Change(f"{step.trigger.event} comes", f"wait_for: {{{phrase_trigger(step.trigger, plan.conditions)}}}")
+    return Change("what it waits for holds", f"wait_for: {{{phrase_trigger(step.trigger, plan.conditions)}}}")
 
 
 def day(instant: datetime, zone: str, now: datetime) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.commands import Shop
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -107,6 +111,65 @@ def test_why_of_a_mail_never_reached_says_so(live: Shop) -> None:
     live.work()
     assert live.run("why", "ann", "--mail", "bye") == 0
     assert "'bye' was never reached" in live.out
+
+
+def test_why_of_a_message_begins_at_its_number_or_its_message_id(live: Shop) -> None:
+    live.run("enroll", "hello", "ann")
+    live.work()
+    with sqlite3.connect(live.root / "nurture.db") as file:
+        number, name = file.execute("SELECT id, mail_id FROM messages").fetchone()
+    file.close()
+    for ref in (number, f"<{name}>"):
+        assert [row["what"] for row in live.json("why", "--mail", ref)] == ["entered", "released"]
+
+
+@pytest.mark.parametrize("ref", ["99", "<99.0123@acme.example>", "hello", "-"])
+def test_why_of_a_message_nobody_knows_says_what_to_give(live: Shop, ref: str) -> None:
+    assert live.run("why", "--mail", ref) == 1
+    assert "takes a number of 'nurture outbox list', or a Message-ID" in live.err
+
+
+def test_why_of_a_campaign_counts_over_all_leads(live: Shop) -> None:
+    for name in ("ann", "bob", "bob"):
+        live.run("enroll", "hello", name)
+        live.work()
+    assert [(row["what"], row["reason"], row["count"]) for row in live.json("why", "--campaign", "hello")] == [
+        ("enrollment", "waiting", 2),
+        ("mail", "sent", 2),
+        ("not_entered", "already in it", 1),
+    ]
+    assert live.run("why", "--campaign", "hello") == 0
+    assert "1  did not enter: already in it\n" in live.out
+
+
+def test_why_needs_something_to_ask_about(live: Shop) -> None:
+    assert live.run("why") == 1
+    assert "name a lead, or --campaign NAME" in live.err
+
+
+def test_a_campaign_that_was_never_deployed_is_told_from_one_that_is_not_there(live: Shop) -> None:
+    live.write("campaigns/new.yaml", "campaign: new\nenter: {manual: true}\nsteps: [{tag: x}]\n")
+    assert live.run("why", "ann", "--campaign", "new") == 1
+    assert "it was never deployed" in live.err
+    assert live.run("why", "ann", "--campaign", "helo") == 1
+    assert "did you mean 'hello'" in live.err
+
+
+def test_only_the_latest_decisions_are_told_and_that_there_are_more(live: Shop) -> None:
+    live.run("enroll", "hello", "ann")
+    live.work()
+    assert live.run("why", "ann", "--limit", "1") == 0
+    assert "the latest 1 decisions" in live.out
+    assert [row["what"] for row in live.json("why", "ann", "--limit", "1")] == ["waiting", "stands"]
+
+
+def test_the_page_about_why_names_every_field_of_its_json(live: Shop) -> None:
+    live.run("enroll", "hello", "ann")
+    live.work()
+    page = (ROOT / "docs/how-to/ask-why.md").read_text("utf-8")
+    table = page.partition("## For programs")[2]
+    named = {name for row in re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    assert named == set(live.json("why", "ann")[0])
 
 
 def test_nobody_is_not_found(live: Shop) -> None:

@@ -288,6 +288,11 @@ def test_where_nothing_stands_in_the_way_it_says_what_would_begin_it(db: Databas
     assert needs(site, "hello", "4d") == {"event too late": [["signup comes in time"]]}
 
 
+def test_what_was_before_since_is_left_out(db: Database) -> None:
+    found = story(entered(db), "2d", since=instant("1d"))
+    assert [a.line.what for a in found.answers] == ["stands"]
+
+
 # --- one mail
 
 

@@ -75,6 +75,25 @@ def test_the_rule_of_an_arm_is_its_condition(plan: Plan) -> None:
     assert rule_of(plan, line("branched", None, "branch", "1")) == "if: {stage: mql}"
 
 
+@pytest.mark.parametrize(
+    ("what", "reason", "step", "rule"),
+    [
+        ("refused", "no consent", "hello", "topic: offers"),
+        ("deferred", "window", "hello", 'window: {days: [mon, tue], between: "09:00-17:00", zone: lead}'),
+        ("waiting", "bought", "wait-for-bought", "wait_for: {event: bought, up_to: 3d}"),
+    ],
+)
+def test_the_rule_of_a_mail_kept_back_and_of_a_wait_is_the_steps(what: str, reason: str, step: str, rule: str) -> None:
+    text = (
+        "campaign: c\ntopic: offers\nenter: {manual: true}\nwindow: {days: mon-tue, between: '09:00-17:00'}\n"
+        "steps: [{send: hello}, {wait_for: {event: bought, up_to: 3d}}]"
+    )
+    project = read_project(("config.yaml", CONFIG + "topics: {offers: {title: Offers}}\n")).project
+    plan = read_campaign("c.yaml", text, project).plan
+    assert plan is not None
+    assert rule_of(plan, line(what, reason, step)) == rule
+
+
 def test_every_kind_of_decision_has_its_sentence() -> None:
     assert set(get_args(What)) <= set(_SENTENCES)
 
