@@ -72,14 +72,14 @@ def _preheader(letter: Letter) -> Said:
     if not letter.html or letter.notice:
         return
     if not letter.preheader:
-        yield "warning", f"no preheader: behind the subject one reads “{letter.words[:60]}”"
+        yield "warning", f"no preheader: behind the subject one reads “{_short(letter.words, 60)}”"
     elif letter.subject and letter.preheader.casefold().startswith(letter.subject.casefold()):
         yield "warning", "the preheader says what the subject says already"
 
 
 def _links(letter: Letter) -> Said:
     for address, words in letter.links:
-        what = f"the link “{words[:40] or address[:60]}”"
+        what = f"the link “{_short(words or address)}”"
         if not words:
             yield (
                 "warning",
@@ -154,11 +154,8 @@ def _contrast(letter: Letter) -> Said:
     for scheme in SCHEMES if letter.html else ():
         for text in faint(letter.html, scheme):
             where = " in the dark" if scheme == "dark" else ""
-            colours = f"{text.ink} on {text.ground}"
-            yield (
-                "error",
-                f"“{text.words[:40]}” is hard to read{where}: {colours} is {text.ratio}:1, {text.needed:g}:1 is needed",
-            )
+            seen = f"{text.ink} on {text.ground} is {text.ratio}:1, {text.needed:g}:1 is needed"
+            yield "error", f"“{_short(text.words)}” is hard to read{where}: {seen}"
 
 
 def _unsubscribe(letter: Letter) -> Said:
@@ -181,6 +178,12 @@ def _postal_address(letter: Letter) -> Said:
     for part, words in (("HTML", letter.words if letter.html else address), ("plain text", letter.text or address)):
         if address not in plain(words):
             yield "error", f"the postal address is not in the {part} of this marketing mail"
+
+
+def _short(text: str, most: int = 40) -> str:
+    """The beginning of a text, whole words of it."""
+    begun = text[:most]
+    return text if text == begun else f"{begun.rpartition(' ')[0] or begun} …"
 
 
 def plain(text: str) -> str:

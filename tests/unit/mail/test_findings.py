@@ -66,7 +66,7 @@ def test_without_a_preheader_it_is_said_what_one_reads_in_its_place() -> None:
     (finding,) = findings(msgspec.structs.replace(GOOD, html=GOOD.html.replace(HIDDEN, "")))
     assert (finding.check, finding.text) == (
         "preheader",
-        "no preheader: behind the subject one reads “Hello, your tea is still here. Unsubscribe Acme · 1 rue de l”",
+        "no preheader: behind the subject one reads “Hello, your tea is still here. Unsubscribe Acme · 1 rue de …”",
     )
 
 
