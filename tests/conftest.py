@@ -19,6 +19,7 @@ SERVICES = {
     "postgres": "PostgreSQL (no server answers at NURTURE_TEST_POSTGRES)",
     "chromium": "Chromium (.ci/install-peers installs it)",
     "tools": "systemd-analyze and OpenSSL (.ci/install-peers installs them)",
+    "editor": "a YAML language server (.ci/install-peers installs it)",
     "peers": "Debian's mail servers (.ci/install-peers installs them, and their tests run as root)",
 }
 IN_CI = os.environ.get("CI") == "true"

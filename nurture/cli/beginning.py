@@ -21,18 +21,21 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Make a new project that runs: a campaign with its tests, its mails, a config, a secret of its own."""
+    from nurture.cli.schema import hint_for, write_schemas
+
     written = _files(playbook)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and is not empty", hint="name a new folder")
     try:
         for path, content in written.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(content)
+            (folder / path).write_bytes(hint_for(path) + content)
         _write_secret(folder / "secret.key")
     except OSError as error:
         raise UserError(f"cannot write {folder}: {error.strerror}") from error
+    schemas = [str(path.relative_to(folder)) for path in write_schemas(folder)]
     if as_json:
-        print_json({"folder": str(folder), "playbook": playbook, "files": [*sorted(written), "secret.key"]})
+        print_json({"folder": str(folder), "playbook": playbook, "files": [*sorted(written), *schemas, "secret.key"]})
         return
     typer.echo(f"{folder} is ready. Next:\n\n  cd {folder}\n  nurture test\n  nurture deploy\n  nurture run")
 

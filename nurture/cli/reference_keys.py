@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
-Schema = dict[str, Any]
+from nurture.campaign.reading.schema import Schema, example
+
+Defs = dict[str, Schema]
 _SHARED = {
     "arm": "an arm",
     "lead-tests": "a mapping",
@@ -46,13 +47,13 @@ def campaign_page() -> str:
 
     schema = campaign_schema()
     shared = schema["$defs"]
-    parts = [_CAMPAIGN, *_table("", schema)]
+    parts = [_CAMPAIGN, *_table("", schema, shared)]
     parts += ["## Steps", "", "Each step is one of these, with `id`, `if` and `note` besides.", ""]
     for step in shared["step"]["anyOf"]:
         (name,) = step["required"][:1]
         keys = {key: value for key, value in step["properties"].items() if key not in _EVERY_STEP}
-        parts += [f"### `{name}`", "", *_table("", {"properties": keys})]
-    parts += ["## Conditions", "", "Several keys mean all of them.", "", *_table("", shared["condition"])]
+        parts += [f"### `{name}`", "", *_table("", {"properties": keys}, shared)]
+    parts += ["## Conditions", "", "Several keys mean all of them.", "", *_table("", shared["condition"], shared)]
     tests = next(form for form in shared["test"]["anyOf"] if "properties" in form)["properties"]
     parts += [
         "## Tests",
@@ -65,7 +66,7 @@ def campaign_page() -> str:
         "| test | holds where | for example |",
         "|---|---|---|",
     ]
-    parts += [f"| `{word}` | {test['description']} | {_shown(test)} |" for word, test in tests.items()]
+    parts += [f"| `{word}` | {test['description']} | {_shown(test, shared)} |" for word, test in tests.items()]
     return "\n".join([*parts, ""])
 
 
@@ -73,51 +74,53 @@ def config_page() -> str:
     """Every key of config.yaml."""
     from nurture.options import config_schema
 
-    return "\n".join([_CONFIG, *_table("", config_schema())])
+    schema = config_schema()
+    return "\n".join([_CONFIG, *_table("", schema, schema["$defs"])])
 
 
 def mapping_page() -> str:
     """Every key of a mapping file."""
     from nurture.campaign.mapping_keys import mapping_schema
 
-    return "\n".join([_MAPPING, *_table("", mapping_schema())])
+    schema = mapping_schema()
+    return "\n".join([_MAPPING, *_table("", schema, schema["$defs"])])
 
 
-def _table(path: str, schema: Schema) -> Iterator[str]:
+def _table(path: str, schema: Schema, defs: Defs) -> Iterator[str]:
     yield "| key | takes | | for example |"
     yield "|---|---|---|---|"
-    rows = {name: row for name, *row in _keys(path, schema)}
+    rows = {name: row for name, *row in _keys(path, schema, defs)}
     for name in sorted(rows, key=str.lower):
         if "[]" not in name or name.replace("[]", "") not in rows:  # one item may be written without the list
             yield "| `{}` | {} | {} | {} |".format(name, *rows[name]).replace("\n", " ")
     yield ""
 
 
-def _keys(path: str, schema: Schema) -> Iterator[tuple[str, str, str, str]]:
+def _keys(path: str, schema: Schema, defs: Defs) -> Iterator[tuple[str, str, str, str]]:
     """(key, what it takes, what it does, an example) of an object and of what nests in it."""
     for name, value in schema.get("properties", {}).items():
         here = f"{path}.{name}".removeprefix(".")
-        yield here, _takes(value), value.get("description", "").replace("|", "\\|"), _shown(value)
-        yield from _inside(here, value)
+        yield here, _takes(value), value.get("description", "").replace("|", "\\|"), _shown(value, defs)
+        yield from _inside(here, value, defs)
 
 
-def _inside(path: str, value: Schema) -> Iterator[tuple[str, str, str, str]]:
+def _inside(path: str, value: Schema, defs: Defs) -> Iterator[tuple[str, str, str, str]]:
     if "properties" in value:
-        yield from _keys(path, value)
+        yield from _keys(path, value, defs)
     for form in value.get("anyOf", ()):
-        yield from _inside(path, form)
+        yield from _inside(path, form, defs)
     if isinstance(value.get("items"), dict):
-        yield from _inside(f"{path}[]", value["items"])
+        yield from _inside(f"{path}[]", value["items"], defs)
     if isinstance(value.get("additionalProperties"), dict):
-        yield from _inside(f"{path}.NAME", value["additionalProperties"])
+        yield from _inside(f"{path}.NAME", value["additionalProperties"], defs)
 
 
-def _shown(value: Schema) -> str:
+def _shown(value: Schema, defs: Defs) -> str:
     """The example as it is written on one line."""
     import yaml
 
     text = yaml.safe_dump(
-        value["examples"][0], default_flow_style=True, allow_unicode=True, sort_keys=False, width=10_000
+        example(value, defs), default_flow_style=True, allow_unicode=True, sort_keys=False, width=10_000
     )
     return "`{}`".format(text.removesuffix("...\n").strip().replace("|", "\\|"))
 

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from nurture.campaign.reading.schema import Schema, inside
+from nurture.campaign.reading.schema import Schema, example, inside
 from nurture.cli.schema import Written, schema_of
 
 SCHEMAS: dict[str, Schema] = {str(of): schema_of(of) for of in Written}
@@ -132,7 +132,7 @@ class Surroundings:
         if path in self._taken and not any(below.startswith(path) for below in self.nowhere):
             return
         inner = schema["properties"][name]
-        shown = inner["examples"][0]
+        shown = example(inner, self._defs)
         for beside in self._beside(path, schema, name, around):
             for wrap in wraps:
                 if self._takes(wrap({**beside, name: shown})):
@@ -149,10 +149,10 @@ class Surroundings:
         needed = [key for key in schema.get("required", ()) if key != name and key in keys]
         options = [one["required"][0] for one in schema.get("oneOf", ())]
         for option in [[]] if name in options or not options else [[key] for key in options]:
-            fixed = {**always, **{key: keys[key]["examples"][0] for key in [*needed, *option]}}
+            fixed = {**always, **{key: example(keys[key], self._defs) for key in [*needed, *option]}}
             yield fixed
             if around.keys() <= keys.keys():
                 yield {**fixed, **{key: value for key, value in around.items() if key not in options or key in option}}
             for other in keys:
                 if other not in fixed and other != name and other not in options:
-                    yield {**fixed, other: keys[other]["examples"][0]}
+                    yield {**fixed, other: example(keys[other], self._defs)}

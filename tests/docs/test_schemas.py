@@ -14,6 +14,7 @@ import pytest
 from nurture.campaign.mapping import read_mapping
 from nurture.campaign.project import Project
 from nurture.campaign.read import read_campaign, read_project
+from nurture.campaign.reading.schema import example
 from nurture.cli import playbooks
 from nurture.options import MACHINE
 from tests.docs.pages import ROOT
@@ -32,8 +33,9 @@ def test_a_schema_is_one(of: str) -> None:
 
 @pytest.mark.parametrize("of", SCHEMAS)
 def test_every_key_says_what_it_does_and_shows_an_example(of: str) -> None:
-    lacking = [path for path, schema in keys(of) if not schema.get("description") or not schema.get("examples")]
+    lacking = [path for path, schema in keys(of) if not schema.get("description")]
     assert lacking == []
+    assert [path for path, schema in keys(of) if example(schema, SCHEMAS[of]["$defs"]) is None] == []
 
 
 @pytest.mark.parametrize("of", SCHEMAS)
@@ -41,7 +43,7 @@ def test_every_example_and_default_is_what_its_key_takes(of: str) -> None:
     wrong = []
     for path, schema in keys(of):
         judge = jsonschema.Draft202012Validator({**schema, "$defs": SCHEMAS[of].get("$defs", {})})
-        shown = [*schema["examples"], *([schema["default"]] if "default" in schema else [])]
+        shown = [*schema.get("examples", ()), *([schema["default"]] if "default" in schema else [])]
         wrong += [(path, value) for value in shown if not judge.is_valid(value)]
     assert wrong == []
 
@@ -52,7 +54,7 @@ def test_every_example_and_default_is_what_its_key_takes(of: str) -> None:
 def example_config(instead_of: str = "funnels") -> dict[str, Any]:
     """The examples of all sections of config.yaml together: what the examples of campaigns name is declared in it.
     Of `funnel` and `funnels` there can be one."""
-    sections = {name: schema["examples"][0] for name, schema in SCHEMAS["config"]["properties"].items()}
+    sections = {name: example(one, SCHEMAS["config"]["$defs"]) for name, one in SCHEMAS["config"]["properties"].items()}
     return {name: shown for name, shown in sections.items() if name != instead_of}
 
 

@@ -18,7 +18,8 @@ from typing import Self
 import pytest
 
 PEERS = Path(os.environ.get("NURTURE_PEERS", "/opt/nurture-peers"))
-_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin", str(PEERS / "opensmtpd/usr/sbin")))
+_OWN = (str(PEERS / "opensmtpd/usr/sbin"), str(PEERS / "npm/node_modules/.bin"))
+_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin", *_OWN))
 
 
 def need(*programs: str, root: bool = True) -> None:

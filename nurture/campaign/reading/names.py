@@ -37,6 +37,11 @@ _KNOWN: dict[str, tuple[str, str, Known]] = {
 }
 
 
+def declared_names(project: Project) -> dict[str, list[str]]:
+    """Kind → what the project declares of it."""
+    return {kind: list(known(project)) for kind, (_, _, known) in _KNOWN.items()}
+
+
 EXAMPLES = {
     "event": "order_completed",
     "topic": "newsletter",

@@ -38,14 +38,12 @@ _DURATION: Schema = {
     "type": "string",
     "pattern": r"^\+?(?=.*[1-9])(\d{1,9}(mo|bd|[smhdwy])){1,9}$",
     "patternErrorMessage": f"Write how long: {_UNITS_TOLD}.",
-    "description": _UNITS_TOLD,
     "examples": ["3d"],
 }
 _OFFSET: Schema = {
     "type": "string",
     "pattern": r"^[+-]?(\d{1,9}(mo|bd|[smhdwy])){1,9}$",
     "patternErrorMessage": f"Write how much: {_UNITS_TOLD}; -30d is before, 30d after.",
-    "description": f"A duration that may be negative, such as -30d: {_UNITS_TOLD}",
     "examples": ["-30d"],
 }
 

@@ -32,10 +32,15 @@ def _exemplify(schema: Schema, defs: dict[str, Schema]) -> None:
     """Puts an example at every key that lacks one."""
     keys = schema.get("properties", {})
     for name, inner in keys.items():
-        if "examples" not in inner:
+        if "examples" not in inner and "examples" not in _named(inner, defs):
             keys[name] = {**inner, "examples": [example(inner, defs, name)]}
     for inner in inside(schema):
         _exemplify(inner, defs)
+
+
+def _named(schema: Schema, defs: dict[str, Schema]) -> Schema:
+    """What it refers to, where it does: that is shown with it."""
+    return defs[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else {}
 
 
 def inside(schema: Schema) -> Iterator[Schema]:
