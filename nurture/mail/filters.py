@@ -35,6 +35,8 @@ _MOST_BITS = 64  # of a whole number that is computed
 _GROUPS = (list, tuple, dict)
 _PRINTABLE = (str, int, float, Decimal, date, time)
 _SCRIPT = re.compile(r"(?i)(?!https?:|mailto:|tel:|sms:|cid:|data:image/(?:png|gif|jpe?g|webp)[;,])[a-z][a-z0-9+.-]*:")
+# Words, numbers, declarations, and of functions those that fetch nothing: no url(), no brace, no comment, no escape.
+_STYLE_VALUE = re.compile(r"(?:[\w#%.,:;!'\" +/)-]|(?<![\w-])(?:rgba?|hsla?|calc)\()*")
 _IGNORED_IN_URLS = re.compile("[\x00-\x20\x7f-\xa0\u2028\u2029\ufeff]")
 
 
@@ -52,7 +54,7 @@ def filters(*, html: bool) -> dict[str, Any]:
     found |= {name: _quick(FILTERS[name]) for name in _QUICK_FILTERS}
     found |= {name: _formatting(filter_) for name, filter_ in FORMAT_FILTERS.items()}
     found |= {"default": _default, "d": _default, "join": _join, "replace": _replace}
-    found |= {"round": _round, "int": _int, "sum": _sum, "web_address": _web_address}
+    found |= {"round": _round, "int": _int, "sum": _sum, "web_address": _web_address, "style_value": _style_value}
     return found | {COUNTED: _counted, PAID: _paid, WEIGHED: _weighed, HELD: _weighed, JOINED: _joined}
 
 
@@ -90,6 +92,11 @@ def web_address(value: Any) -> Any:
     """An address for a link or a picture; one that would run a script becomes `#` (trust X3)."""
     bare = _IGNORED_IN_URLS.sub("", str(printable(value)))
     return "#" if _SCRIPT.match(bare) else value
+
+
+def style_value(value: Any) -> Any:
+    """A colour, a length, declarations; nothing where it would fetch something, or end the rule it stands in (X3)."""
+    return value if _STYLE_VALUE.fullmatch(str(printable(value))) else ""
 
 
 # ── Jinja's filters, with their payments ────────────────────────────────────────────────────────────────────────────
@@ -219,6 +226,13 @@ def _web_address(context: Context, value: Any) -> Any:
     if isinstance(value, str):
         context.parent["_meter"].spend(len(value))
     return web_address(value)
+
+
+@pass_context
+def _style_value(context: Context, value: Any) -> Any:
+    if isinstance(value, str):
+        context.parent["_meter"].spend(len(value))
+    return style_value(value)
 
 
 def _round(value: float, digits: int = 0, method: str = "common") -> Any:

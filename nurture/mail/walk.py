@@ -23,7 +23,7 @@ Shape = Any  # a type's name, a mapping of shapes, or a list of one mapping; Non
 
 LINKS = {"unsubscribe": "url", "preferences": "url", "confirm": "call", "form": "call"}
 _PERSONAL = frozenset({"lead", "account", "entry", "enrollment", "consent"})
-_HIDDEN = HIDDEN | {"web_address"}
+_HIDDEN = HIDDEN | {"web_address", "style_value"}
 
 
 class Var(msgspec.Struct, frozen=True):

@@ -24,8 +24,18 @@ CONTEXTS = {
     "attribute in single quotes": "<p title='Hi {{ v }}'>Hi</p>",
     "address": '<a href="{{ v }}">Hi</a>',
     "part of an address": '<a href="https://e.com/?n={{ v }}">Hi</a>',
+    "style": '<p style="color: {{ v }}">Hi</p>',
+    "sheet of styles": "<style>p { color: {{ v }} }</style><p>Hi</p>",
+    "sheet of styles that stays": "<style>@media (width: 1px) { p { color: {{ v }} } }</style><p>Hi</p>",
+    "comment": "<!-- {{ v }} --><p>Hi</p>",
+    "comment for Outlook": "<!--[if mso]><p>{{ v }}</p><![endif]--><p>Hi</p>",
     "title": "<h1>{{ v }}</h1><table><tr><td>{{ v }}</td></tr></table>",
 }
+FETCHING = (
+    *("url(https://e.vil/)", "URL(//e.vil)", "u\\72l(//e.vil)", "image-set('//e.vil' 1x)", "src('//e.vil')"),
+    *("red} p{background:url(//e.vil)", "red}*{display:none", "/*", "*/", "@import '//e.vil'", "expression(alert(1))"),
+    *("xrgb(1)", "red\n}", "element(#x)", "var(--x)", "attr(href)"),
+)
 SCHEMES = {"https", "http", "mailto", "tel", "sms", "cid"}
 
 
@@ -57,6 +67,26 @@ def outline(context: str, value: str) -> _Outline:
 def test_x3_a_payload_adds_no_element_no_attribute_and_no_scheme(context: str, value: str) -> None:
     found = outline(context, value)
     assert (found.seen, found.schemes - SCHEMES) == (outline(context, "Anna").seen, set())
+
+
+STYLES = ("style", "sheet of styles", "sheet of styles that stays")
+
+
+def styled(context: str, value: str) -> str:
+    source = prepare(f"<html><body>{CONTEXTS[context]}</body></html>").html
+    return MailEnvironment(html=True).from_string(source).render(v=value, _meter=Meter())
+
+
+@pytest.mark.parametrize("context", STYLES)
+@pytest.mark.parametrize("value", [*PAYLOADS, *FETCHING])
+def test_x3_a_payload_in_a_style_fetches_nothing_and_ends_no_rule(context: str, value: str) -> None:
+    assert styled(context, value) == styled(context, "")
+
+
+@pytest.mark.parametrize("context", STYLES)
+@pytest.mark.parametrize("value", ["#1a7f37", "rgb(26, 127, 55)", "red; font-size: 12px", "calc(1px + 2%)", "é"])
+def test_a_colour_or_a_length_is_printed_in_a_style(context: str, value: str) -> None:
+    assert value in styled(context, value)
 
 
 @pytest.mark.parametrize("value", PAYLOADS)
