@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from nurture.app import open_app
 from nurture.clock import VirtualClock, machine_now
 from nurture.delivery.dispatch import Dispatch
+from nurture.errors import StoreUnavailable
 from nurture.store import closures, outbox, suppressions, tables
 from tests.faults.project import CONFIG, Project, make
 
@@ -37,6 +38,18 @@ class Post:
             return await dispatch.run()
         finally:
             await dispatch.transport.aclose()
+
+    async def interrupted(self, point: str, act: Callable[[], None]) -> None:
+        """One run in which `act` happens, once, at this named point."""
+        self.project.app.clock = VirtualClock(self.now)
+        dispatch, left = self.project.app.dispatch("test", None), [act]
+        dispatch.crash = lambda at: left.pop()() if at == point and left else None
+        try:
+            with suppress(StoreUnavailable):
+                await dispatch.run()
+        finally:
+            await dispatch.transport.aclose()
+        assert not left, f"{point} was never come to"
 
     def states(self) -> Counter[str]:
         with self.project.app.database.read() as tx:
@@ -73,15 +86,16 @@ class Post:
 
 @contextmanager
 def post(
-    root: Path, port: int, leads: int = 3, more: str = "", smtp: str = "", campaign: str = CAMPAIGN
+    root: Path, port: int, leads: int = 3, more: str = "", smtp: str = "", campaign: str = CAMPAIGN, database: str = ""
 ) -> Iterator[Post]:
-    """So many leads whose first mail waits. `more` are sections of config.yaml, `smtp` further keys of that one."""
+    """So many leads whose first mail waits. `more` are sections of config.yaml, `smtp` further keys of that one;
+    `database` is a file of its own where not given."""
     config = CONFIG.replace("alerts: {{blast: 100000000}}\n", "").replace(
         "connections: 4", "connections: 1" + (f", {smtp}" if smtp else "")
     )
     project = make(
         root / "shop",
-        f"sqlite:///{root / 'shop.db'}",
+        database or f"sqlite:///{root / 'shop.db'}",
         port,
         leads,
         campaign,

@@ -56,7 +56,7 @@ class Endpoint:
 
     def __init__(self, folder: Path, base_url: str, secrets: list[str], **settings: Any) -> None:
         project = settings.pop("project", PROJECT)
-        self.database = open_database(f"sqlite:///{folder / 'nurture.db'}")
+        self.database = open_database(settings.pop("database", f"sqlite:///{folder / 'nurture.db'}"))
         metadata.create_all(self.database.engine)
         self.clock = VirtualClock(NOW)
         self.keyring = Keyring(secrets)
