@@ -166,7 +166,7 @@ class Dispatch:
             if granted < len(group):
                 opens = now + timedelta(seconds=max(0.05, lane.next_at(at) - at))
                 outbox.give_back(tx, [(m.id, m.fence) for m in group[granted:]], opens)
-        return sorted(going, key=lambda m: m.id)
+        return sorted(going, key=lambda m: (not m.service, m.id))
 
     def fetch_templates(self, tx: Transaction, claimed: Sequence[Claimed]) -> None:
         """Have the templates of these at hand."""

@@ -57,6 +57,29 @@ def test_r04_four_processes_claim_each_message_once(db: Database) -> None:
     assert claimed == Counter(made)
 
 
+def test_x18_what_somebody_waits_for_is_claimed_before_what_was_there_first(db: Database) -> None:
+    """A confirmation does not wait for the letter to everybody, however long ago that was released."""
+    world = World(db)
+    lead = world.lead()
+    for n in range(9):
+        world.mail(lead, state="pending", sent_at=None, due=NOW - timedelta(hours=9), step=str(n))
+    asked = world.mail(lead, state="pending", sent_at=None, due=NOW, step="asked", service=True)
+    with db.write() as tx:
+        claimed = outbox.claim(tx, None, NOW, NOW + timedelta(hours=1), "w", 3)
+    assert [m.id for m in claimed] == [asked, asked - 9, asked - 8]
+
+
+@pytest.mark.parametrize("lane", [None, "other"])
+def test_x18_with_service_mail_paused_the_rest_is_claimed(db: Database, lane: str | None) -> None:
+    world = World(db)
+    lead = world.lead()
+    world.mail(lead, state="pending", sent_at=None, due=NOW, step="asked", service=True)
+    letter = world.mail(lead, state="pending", sent_at=None, due=NOW, step="letter")
+    with db.write() as tx:
+        claimed = outbox.claim(tx, lane, NOW, NOW + timedelta(hours=1), "w", 3, service=False)
+    assert [m.id for m in claimed] == [letter]
+
+
 def test_r05_who_lost_its_claim_settles_nothing(db: Database) -> None:
     world = World(db)
     mail = world.mail(world.lead(), state="pending", sent_at=None, due=NOW)

@@ -35,6 +35,14 @@ class MessageRow(SQLModel, table=True):
             sqlite_where=text("state = 'pending'"),
             postgresql_where=text("state = 'pending'"),
         ),
+        # What people wait for, which is claimed first: few rows, however many others are pending.
+        Index(
+            "ix_messages_service",
+            "due",
+            "id",
+            sqlite_where=text("state = 'pending' AND service = 1"),
+            postgresql_where=text("state = 'pending' AND service"),
+        ),
         Index(
             "ix_messages_leased",
             "lease_until",
