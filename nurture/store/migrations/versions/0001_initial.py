@@ -484,6 +484,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'pending'"),
         postgresql_where=sa.text("state = 'pending'"),
     )
+    op.create_index(
+        "ix_messages_service",
+        "messages",
+        ["due", "id"],
+        unique=False,
+        sqlite_where=sa.text("state = 'pending' AND service = 1"),
+        postgresql_where=sa.text("state = 'pending' AND service"),
+    )
     op.create_index("uq_messages_key", "messages", ["enrollment_id", "step", "visit"], unique=True)
     op.create_table(
         "privacy_actions",
