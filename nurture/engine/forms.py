@@ -52,6 +52,7 @@ def submit(tx: Transaction, it: Submission, rules: ConsentRules, now: datetime) 
     columns.pop("email", None)
     if it.lead is None:
         columns["email"] = it.email
+        columns.setdefault("locale", it.proof.locale)  # who read the form in French gets mails in French
     attributes = typed_fields(project.attributes, given, lambda text: read_moment(text, zone))
     call = LeadCall(columns=columns, attributes=attributes, fill_only=it.lead is None, lead=it.lead)
     [who] = upsert_leads(tx, [call], project=project, keyring=rules.keyring, now=now)

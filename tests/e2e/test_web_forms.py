@@ -71,6 +71,17 @@ async def test_a_stranger_does_not_overwrite_what_is_known(world: Endpoint) -> N
     assert (row["id"], row["attributes"]) == (lead, {"company": "Evil"})
 
 
+async def test_who_reads_the_form_in_french_is_written_to_in_french(world: Endpoint) -> None:
+    await world.client.post("/f/guide", data={"email": "luce@example.com"}, headers={"Accept-Language": "fr-CH, en"})
+    assert world.rows("leads")[0]["locale"] == "fr"
+
+
+async def test_a_form_does_not_change_the_language_of_a_known_lead(world: Endpoint) -> None:
+    world.lead(email="luce@example.com", locale="ro")
+    await world.client.post("/f/guide", data={"email": "luce@example.com"}, headers={"Accept-Language": "fr"})
+    assert world.rows("leads")[0]["locale"] == "ro"
+
+
 async def test_what_is_no_address_is_said_beside_the_filled_form(world: Endpoint) -> None:
     answer = await send(world, email="anna at example", company="Acme")
     assert answer.status_code == 422
