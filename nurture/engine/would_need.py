@@ -59,6 +59,10 @@ def would_need(plan: Plan | None, line: Line, known: Known) -> Ways:
             return one_way(*_to_go(line, known))
         case "skipped" | "time_over" | "waiting":
             return _past_step(plan, line, known)
+        case "ended":
+            return one_way(*_to_stay(plan, line.reason or ""))
+        case "not_notified":
+            return one_way(Change("the lead has an owner, or 'alerts.fallback' in config.yaml names somebody"))
         case "parked":
             return one_way(Change("a deploy mends what it stands on", saw=line.reason))
         case "call_failed":
@@ -117,6 +121,17 @@ def to_enter_again(plan: Plan, entries: Sequence[datetime], now: datetime, zone:
         return Change(f"'again' allows more than {again.at_most}", f"again: at_most: {again.at_most}")
     later = [at for at in frees if at > now]
     return Change("'again' allows it", at=max(later)) if later else Change("'again' allows it")
+
+
+def _to_stay(plan: Plan, reason: str) -> list[Change]:
+    """Of an end that an event brought."""
+    triggers = [item.trigger for item in plan.exits if f"exit({item.reason})" == reason]
+    if reason == "goal" and plan.goal is not None:
+        triggers = [plan.goal.trigger]
+    events = [f"no {one.event} comes" for one in triggers if one.event is not None]
+    if reason.startswith("exit(withdrew ") and plan.topic is not None:
+        events = ["the person stays with the topic, or the campaign says 'on_withdrawal: stay'"]
+    return [Change(text) for text in events]
 
 
 def _topic(plan: Plan, line: Line) -> str:

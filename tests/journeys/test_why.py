@@ -137,6 +137,13 @@ def test_who_left_by_an_exit_is_told_what_made_it_leave(db: Database) -> None:
     assert (found.line.reason, words(found.ways)) == ("exit(done)", [["does not have the tag 'x'"]])
 
 
+def test_who_reached_its_goal_is_told_which_event_ended_it(db: Database) -> None:
+    site = entered(db)
+    site.happens("2h", "order_completed", cart_id="c1")
+    site.react("2h")
+    assert words(of(story(site), "ended").ways) == [["no order_completed comes"]]
+
+
 HELLO = "campaign: hello\ntopic: offers\nenter: {event: signup}\nsteps: [{send: hello}, {wait: 30d}]"
 
 
