@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nurture.campaign.read import read_campaigns
+from nurture.campaign.project import Project
+from nurture.campaign.read import Campaigns, read_campaigns
 from nurture.campaign.reading.campaign import campaign_schema
 from nurture.engine.checking import Checked, check_project
 from nurture.engine.coverage import gaps
@@ -28,8 +29,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 
 
 @pytest.fixture(scope="module")
-def checked(folder: Folder) -> Checked:
-    return check_project(read_language(folder, {}).project, folder.campaigns, folder.templates)
+def project(folder: Folder) -> Project:
+    return read_language(folder, {}).project
+
+
+@pytest.fixture(scope="module")
+def read(folder: Folder, project: Project) -> Campaigns:
+    return read_campaigns(folder.campaigns, project)
+
+
+@pytest.fixture(scope="module")
+def checked(folder: Folder, project: Project) -> Checked:
+    return check_project(project, folder.campaigns, folder.templates)
 
 
 def test_there_are_thirty_recipes() -> None:
@@ -56,9 +67,7 @@ def test_the_mails_of_the_cookbook_have_no_problem(checked: Checked) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=name)
-def test_the_tests_of_a_recipe_pass_and_reach_every_step(recipe: Block, folder: Folder) -> None:
-    project = read_language(folder, {}).project
-    read = read_campaigns(folder.campaigns, project)
+def test_the_tests_of_a_recipe_pass_and_reach_every_step(recipe: Block, project: Project, read: Campaigns) -> None:
     tests = [test for test in read.tests if test.campaign == name(recipe)]
     verdicts = {test.name: run(project, read.plans[test.campaign], test) for test in tests}
     assert {told: v.differences for told, v in verdicts.items() if not v.passed} == {}
