@@ -85,7 +85,7 @@ privacy: {controller: Acme SA, contact: dpo@example.com, retention: {events: 2y,
     assert settings.providers == {"postmark": "s" * 32}
     assert settings.trusted_proxies == ("10.0.0.0/8", "::1")
     kept = {"events": Duration(months=24), "messages": Duration(months=13)}
-    assert settings.privacy == Privacy("Acme SA", "dpo@example.com", "", kept)
+    assert settings.privacy == Privacy("Acme SA", "dpo@example.com", retention=kept)
 
 
 def test_mails_are_retried_for_72_hours_unless_said_otherwise() -> None:
