@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from sqlalchemy import select
 
 from nurture.campaign.duration import Duration
@@ -15,15 +17,17 @@ from nurture.engine.consent import Answer, ConsentRules, change
 from nurture.lead.consent import Action, By, Declaration, Proof
 from nurture.lead.keyring import Keyring
 from nurture.store import tables as t
-from nurture.store.consents import people
+from nurture.store.consents import Consent, Person, people
 from nurture.store.database import Database
 from nurture.store.leads import LeadCall, upsert_leads
 from nurture.store.ledger import entries_of
-from nurture.store.suppressions import scopes
+from nurture.store.suppressions import scopes, suppress
 from tests.store.people import World
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 KEYRING = Keyring(["secret"])
+ANNA = KEYRING.address_hash("anna@example.com")
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 PROJECT = Project(
     name="acme",
     topics={
@@ -89,3 +93,68 @@ class Office:
         with self.db.read() as tx:
             c = t.messages.c
             return list(tx.execute(select(c.kind, c.state, c.reason, c.options).order_by(c.id)).all())
+
+
+# --- what stands in its tables ---
+
+
+def person(office: Office) -> Person:
+    with office.db.read() as tx:
+        return people(tx, [office.lead])[office.lead]
+
+
+def row(office: Office, topic: str = "offers") -> Consent:
+    return person(office).consents[topic]
+
+
+def ledger(office: Office) -> Mapping[str, Any]:
+    """The last entry."""
+    with office.db.read() as tx:
+        return tx.execute(select(t.consent_ledger).order_by(t.consent_ledger.c.id.desc())).mappings().first() or {}
+
+
+def events(office: Office) -> list[dict[str, Any]]:
+    names = ("lead_id", "name", "at", "accepted_at", "properties", "fact", "source")
+    with office.db.read() as tx:
+        query = select(*(t.events.c[name] for name in names)).order_by(t.events.c.id)
+        return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def told(office: Office) -> list[tuple[str, str]]:
+    return [(row["name"], row["properties"]["topic"]) for row in events(office)]
+
+
+def reasons(office: Office) -> dict[str, str]:
+    with office.db.read() as tx:
+        return dict(scopes(tx, [ANNA]).get(ANNA, {}))
+
+
+def declare(office: Office, *said: Declaration) -> list[Answer]:
+    with office.db.write() as tx:
+        return change(tx, said, office.rules, office.now)
+
+
+def saying(office: Office, action: Action, topic: str = "offers", by: By = "person", **more: Any) -> Declaration:
+    declared = Declaration(office.lead, topic, action, by, "somebody", office.now, Proof("page"))
+    return msgspec.structs.replace(declared, **more)
+
+
+def close(office: Office, scope: str, reason: str = "left") -> None:
+    with office.db.write() as tx:
+        suppress(tx, [(ANNA, scope, reason)], office.now)
+
+
+def with_topics(office: Office, **topics: Topic) -> None:
+    project = msgspec.structs.replace(office.rules.project, topics={**office.rules.project.topics, **topics})
+    office.rules = replace(office.rules, project=project)
+
+
+def waiting(office: Office) -> list[Mapping[str, Any]]:
+    with office.db.read() as tx:
+        query = select(t.messages).where(t.messages.c.state == "pending").order_by(t.messages.c.id)
+        return list(tx.execute(query).mappings())
+
+
+def person_shard(office: Office) -> int:
+    with office.db.read() as tx:
+        return int(tx.execute(select(t.leads.c.shard).where(t.leads.c.id == office.lead)).scalar_one())

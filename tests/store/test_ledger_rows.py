@@ -109,6 +109,11 @@ def test_c01_of_what_was_not_said_the_entry_says_nothing(two: Database) -> None:
     assert (found["event"], found["method"], found["hash"]) == ("withdrawn", "page", BOS_HASH)
 
 
+def test_c01_evidence_that_says_nothing_is_none(db: Database) -> None:
+    append(db, granted(1, evidence={}))
+    assert rows(db)[0]["evidence"] is None
+
+
 def test_c02_a_version_that_is_given_is_kept(db: Database) -> None:
     append(db, granted(1, wording_version="2026-03"))
     assert rows(db)[0]["wording_version"] == "2026-03"
