@@ -126,7 +126,7 @@ def _refused(turn: Turn, claimed: Sequence[Claimed], launches: Mapping[int, Laun
             verdict = TEST_MODE
         if verdict != OK:
             found.append(Held(m, verdict))
-        elif _moved(person.email or "", launches[m.id].recipient):
+        elif person.email is not None and _moved(person.email, launches[m.id].recipient):
             found.append(Held(m, NEW_ADDRESS, now))  # printed for the one before, and not begun: printed anew (S29)
     return found
 

@@ -71,7 +71,10 @@ def test_x18_only_what_strangers_ask_for_is_bound_by_the_hour(office: Office, by
     office.rules = replace(RULES, confirming=Confirming(an_hour=0))
     assert office.say("request", "letter", by) == Changed("requested", mailed=mailed)
     with office.db.write() as tx:
-        assert tallies.counted(tx, [ASKED, REFUSED], NOW) == {ASKED: 0, REFUSED: int(not mailed)}
+        assert tallies.held(tx, tallies.ASKED, [ASKED, REFUSED], tallies.hour_of(NOW)) == {
+            ASKED: 0,
+            REFUSED: int(not mailed),
+        }
 
 
 def test_x18_a_small_domains_room_is_its_own_and_a_large_providers_is_none(db: Database) -> None:
@@ -83,7 +86,8 @@ def test_x18_a_small_domains_room_is_its_own_and_a_large_providers_is_none(db: D
         leads = upsert_leads(tx, calls, project=PROJECT, keyring=KEYRING, now=NOW)
         said = [Declaration(who.lead, "letter", "request", "person", "person", NOW, Proof("form")) for who in leads]
         answers = change(tx, said, rules, NOW)
-        counted = tallies.counted(tx, [ASKED, f"{ASKED}:small.example", f"{ASKED}:gmail", REFUSED], NOW)
+        names = [ASKED, f"{ASKED}:small.example", f"{ASKED}:gmail", REFUSED]
+        counted = tallies.held(tx, tallies.ASKED, names, tallies.hour_of(NOW))
     assert [answer.mailed for answer in answers if isinstance(answer, Changed)] == [True, False, True, True]
     assert counted == {ASKED: 3, f"{ASKED}:small.example": 1, f"{ASKED}:gmail": 0, REFUSED: 1}
     with db.read() as tx:

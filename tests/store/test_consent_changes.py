@@ -271,6 +271,13 @@ def test_c10_a_sale_that_is_shown_needs_no_confirmation(office: Office) -> None:
     assert (answer.state, answer.lacks) == ("granted", "soft opt-in without the sale's date")
 
 
+def test_c10_a_day_of_sale_without_a_zone_is_the_projects(office: Office) -> None:
+    office.rules = replace(RULES, project=msgspec.structs.replace(PROJECT, zone="America/New_York"))
+    sale = {"sale": "1042", "sold_at": "2026-03-01T09:00", "objection_offered": True}
+    office.say("grant", "table", "api", evidence=sale)
+    assert row(office, "table").grounds.sold_at == datetime(2026, 3, 1, 14, 0, tzinfo=UTC)
+
+
 # --- how long a yes lasts ---
 
 
