@@ -132,10 +132,10 @@ class Privacy:
     controller: str = ""
     contact: str = ""
     notice_url: str = ""
-    stored_in: tuple[str, ...] = ()
     retention: dict[str, Duration] = field(default_factory=dict)
     recipients: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
+    stored_in: tuple[str, ...] = ()  # countries, ISO 3166-1 alpha-2
 
 
 def _retry(got: Got, at: Context) -> Retry:
