@@ -285,7 +285,11 @@ EXPECT = Record(
         "stage": Key(_STAGES, "Where the lead stands at the end; one, or one of each funnel.", example="customer"),
         "tags": Key(_TAGS, "The lead's tags at the end.", example=["hot"]),
         "consents": Key(_TOPICS, "The topics it may be mailed on at the end.", example=["newsletter"]),
-        "scores": Key(_SCORES, "Points earned by events, undecayed since the last of them; what conditions add is not in it.", example={"interest": 40}),
+        "scores": Key(
+            _SCORES,
+            "Points earned by events, undecayed since the last of them; what conditions add is not in it.",
+            example={"interest": 40},
+        ),
         "ended": Key(
             Via(_end, {"type": "string", "pattern": f"^({_ENDED.pattern})$", "patternErrorMessage": _ENDED_HINT}),
             "The end of the last enrollment.",
