@@ -209,18 +209,22 @@ class _Act:
             everything.state, everything.since = "none", self.now
         if person.address_hash is None:
             return
-        if person.scopes.pop(TOPIC_SCOPE + topic, None):
-            opened = (person.address_hash, TOPIC_SCOPE + topic)
-            self._lift.append(opened)
-            # Another topic agreed to just before may have shut this one.
-            self._suppress = [row for row in self._suppress if row[:2] != opened]
-        if MARKETING in person.scopes:
-            reason = person.scopes.pop(MARKETING)
-            self._lift.append((person.address_hash, MARKETING))
+        self._open(person, person.address_hash, TOPIC_SCOPE + topic)
+        if (reason := self._open(person, person.address_hash, MARKETING)) is not None:
             for other in self._topics(person):
                 if other != topic:
                     self._suppress.append((person.address_hash, TOPIC_SCOPE + other, reason))
                     person.scopes[TOPIC_SCOPE + other] = reason
+
+    def _open(self, person: Person, address_hash: str, scope: str) -> str | None:
+        """Lift a suppression; why it was there, None where there was none."""
+        reason = person.scopes.pop(scope, None)
+        if reason is not None:
+            opened = (address_hash, scope)
+            self._lift.append(opened)
+            # What was said just before, in the same batch, may have shut it.
+            self._suppress = [row for row in self._suppress if row[:2] != opened]
+        return reason
 
     def _topics(self, person: Person) -> list[str]:
         known = [*self.rules.project.topics, *person.consents]

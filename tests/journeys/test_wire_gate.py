@@ -20,7 +20,7 @@ from nurture.store import outbox, rights, suppressions
 from nurture.store.consents import people
 from nurture.store.database import Database
 from nurture.store.outbox import Claimed, Launch, Result
-from nurture.store.tables import attempts, decisions, enrollments, events, messages
+from nurture.store.tables import attempts, decisions, enrollments, events, leads, messages
 from tests.journeys.world import KEYRING, Site, instant, person
 
 MACHINE = datetime(2026, 11, 22, tzinfo=UTC)
@@ -362,3 +362,36 @@ def test_c23_of_one_who_was_erased_the_gate_writes_nothing_down(db: Database) ->
     erase(site)
     assert ask(site, claimed) == set()
     assert site.leads[0] not in [lead for (lead,) in rows(site, decisions, "lead_id")]
+
+
+def test_a_window_is_asked_about_at_the_leads_own_time(db: Database) -> None:
+    site = released(db, WELCOME + NIGHTS)
+    claimed = claim(site)
+    with db.write() as tx:
+        tx.execute(leads.update().values(zone="America/New_York"))
+    assert ask(site, claimed) == set()  # it is five in the morning there
+
+
+def test_a_mail_is_asked_about_by_its_own_version_of_the_campaign(db: Database) -> None:
+    goal = "goal: {match: {lead: {created_at: {before: -2h}}}}\n"
+    site = released(db, WELCOME + goal)
+    claimed = claim(site)
+    site.deploy(WELCOME.replace("9d", "8d"), at="1m")
+    assert ask(site, claimed, "3h") == set()
+
+
+def test_behind_a_campaign_without_a_goal_the_next_is_asked_about(db: Database) -> None:
+    goal = "goal: {match: {lead: {created_at: {before: -2h}}}}\n"
+    site = Site(db)
+    site.join(person())
+    site.deploy(WELCOME, WELCOME.replace("mails", "more") + goal)
+    site.happens("0h", "signup")
+    site.pass_("0h")
+    claimed = claim(site)
+    assert ask(site, claimed, "3h") == {m.id for m in claimed if m.campaign == "mails"}
+
+
+def test_c28_whose_data_may_not_be_used_is_not_asked_to_confirm(db: Database) -> None:
+    site, claimed = asked_to_confirm(db)
+    restrict(site)
+    assert ask(site, claimed) == set()

@@ -54,6 +54,14 @@ def test_e15_a_mail_whose_way_is_closed_waits_until_it_opens(db: Database, way: 
     assert outside.launched == set()
 
 
+def test_e15_where_a_closed_servers_time_is_over_one_mail_tries(db: Database) -> None:
+    site = released(db, people=3)
+    claimed = claim(site)
+    with db.write() as tx:
+        [_] = closures.strike(tx, [Strike((SERVER, "smtp"), "rule", "550 no", 1, HOUR, HOUR)], MACHINE - 2 * HOUR)
+    assert len(pass_gate(site, claimed, Outside("smtp"))) == 1
+
+
 def test_e15_another_servers_closure_holds_nothing(db: Database) -> None:
     site = released(db)
     claimed = claim(site)

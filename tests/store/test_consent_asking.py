@@ -57,6 +57,13 @@ def test_c07_a_mail_names_all_that_waits_and_counts_for_each(office: Office) -> 
     ]
 
 
+def test_c07_a_mail_names_nothing_that_does_not_wait(office: Office) -> None:
+    office.say("grant", "offers")
+    office.say("withdraw", "table")
+    office.say("request", "letter")
+    assert waiting(office)[0]["options"]["topics"] == ["letter"]
+
+
 def test_c07_topics_asked_for_together_are_one_mail_and_one_count(office: Office) -> None:
     said = [saying(office, "request", topic) for topic in ("letter", "offers", "letter")]
     assert [answer.mailed for answer in declare(office, *said) if not isinstance(answer, ConsentRefused)] == [True] * 3

@@ -276,6 +276,13 @@ def test_c10_a_day_of_sale_without_a_zone_is_the_projects(office: Office) -> Non
     sale = {"sale": "1042", "sold_at": "2026-03-01T09:00", "objection_offered": True}
     office.say("grant", "table", "api", evidence=sale)
     assert row(office, "table").grounds.sold_at == datetime(2026, 3, 1, 14, 0, tzinfo=UTC)
+    later = sale | {"sold_at": "2026-03-01T09:30"}
+    assert office.say("grant", "table", "api", evidence=later) == Changed("granted")
+
+
+def test_c10_who_is_asked_about_what_lacked_a_sale_has_not_agreed_yet(office: Office) -> None:
+    declare(office, saying(office, "grant", "table", "api", basis="soft_opt_in"))
+    assert office.say("request", "table") == Changed("requested", mailed=True)
 
 
 # --- how long a yes lasts ---

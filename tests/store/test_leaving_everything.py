@@ -109,6 +109,17 @@ def test_c17_two_that_leave_at_once_are_each_other_no_hindrance(office: Office) 
 # --- agreeing again ---
 
 
+def test_c17_left_and_agreed_to_in_one_breath_the_rest_keeps_why(office: Office) -> None:
+    declare(office, saying(office, "withdraw", ALL_MARKETING), saying(office, "grant"))
+    assert reasons(office) == dict.fromkeys(("topic:letter", "topic:table"), "withdrew marketing")
+
+
+def test_e14_a_mail_that_leaving_everything_cancels_says_so(office: Office) -> None:
+    office.world.mail(office.lead, state="pending", topic="offers", sent_at=None)
+    office.say("withdraw", ALL_MARKETING)
+    assert [mail.reason for mail in office.mails()] == ["withdrew marketing"]
+
+
 def test_c17_what_stays_closed_keeps_why(office: Office) -> None:
     close(office, "marketing", "erased")
     office.say("grant", "offers")

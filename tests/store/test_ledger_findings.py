@@ -109,9 +109,10 @@ def test_c04_an_entry_with_a_foreign_past_is_named(chains: Database) -> None:
     assert found(chains) == [entry(2, OUT_OF_PLACE), entry(2, "was edited")]
 
 
-def test_c04_entries_cut_off_are_counted(chains: Database) -> None:
-    run(chains, remove(3, 4))
-    assert found(chains) == [Tampering(ANNA, 3, None, 1, "cut off: 2 of 4 entries are there")]
+@pytest.mark.parametrize("there", [2, 3])
+def test_c04_entries_cut_off_are_counted(chains: Database, there: int) -> None:
+    run(chains, remove(*range(there + 1, 5)))
+    assert found(chains) == [Tampering(ANNA, there + 1, None, 1, f"cut off: {there} of 4 entries are there")]
 
 
 def added(db: Database) -> None:
@@ -150,6 +151,11 @@ def test_c04_a_guarded_end_that_was_deleted_is_found_twice(chains: Database) -> 
 def test_c04_a_chain_that_vanished_with_its_end_is_missed_by_its_guard(chains: Database) -> None:
     run(chains, remove(5, 6, 7), behead(BO, CY))
     assert found(chains) == [Tampering(BOS, None, None, None, "2 whole chain(s) were deleted")]
+
+
+def test_c04_of_two_chains_of_a_guard_the_one_that_vanished_is_missed(chains: Database) -> None:
+    run(chains, remove(7), behead(CY))
+    assert found(chains) == [Tampering(BOS, None, None, None, "1 whole chain(s) were deleted")]
 
 
 def test_c04_an_end_that_was_moved_is_named(chains: Database) -> None:
@@ -243,6 +249,18 @@ def test_c04_states_without_proof_come_by_their_leads(chains: Database) -> None:
 def test_c04_nonsense_is_named_and_the_rest_read(chains: Database, change: str, findings: list[Tampering]) -> None:
     taken = _takes(chains, f"UPDATE {change}")
     assert found(chains) == (findings if taken else [])
+
+
+def test_c04_every_number_that_is_none_is_named(chains: Database) -> None:
+    taken = _takes(chains, "UPDATE consent_ledger SET ordinal = 'x' || id WHERE id IN (2, 3)")
+    named = [finding.entry for finding in found(chains) if finding.what == "its number was edited"]
+    assert named == ([2, 3] if taken else [])
+
+
+def test_c04_a_chain_whose_end_has_no_name_has_no_end(chains: Database) -> None:
+    taken = _takes(chains, "UPDATE consent_ledger_heads SET subject = x'00' WHERE subject = 'cy'")
+    deleted = Tampering(CY, None, None, 3, "the guarded end of this chain was deleted")
+    assert (deleted in found(chains)) is taken
 
 
 # --- in words ---

@@ -69,6 +69,16 @@ def test_c17_without_an_address_there_is_nothing_to_shut_and_the_next_lead_is_as
     assert reasons(office) == {"topic:offers": "withdrew before this address"}
 
 
+def test_c17_each_of_several_has_their_own_shut(db: Database) -> None:
+    office = Office(db)
+    other = office.world.lead(address_hash=NEW)
+    for who in (office.lead, other):
+        office.world.consent(who, "offers", "withdrawn")
+    with db.write() as tx:
+        carry(tx, [office.lead, other], RULES, NOW)
+        assert set(scopes(tx, [ANNA, NEW])) == {ANNA, NEW}
+
+
 NEW = KEYRING.address_hash("new@example.com")
 
 
