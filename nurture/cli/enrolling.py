@@ -165,10 +165,10 @@ def untag(lead: LeadArgument, name: TagArgument, as_json: JsonOption = False, pr
 
 def _tag(lead: str, name: str, wanted: bool, as_json: bool, project: Path | None) -> None:
     from nurture.store import changes
-    from nurture.store.profile import read_profile
+    from nurture.store.profile import read_tags
 
     with at_lead(lead, project) as at:
-        has = name in (read_profile(at.tx, at.lead) or {"tags": []})["tags"]
+        has = name in read_tags(at.tx, at.lead)
         if has is not wanted:
             pair = [(at.lead, name)]
             changes.tag(at.tx, pair if wanted else [], [] if wanted else pair)

@@ -55,12 +55,13 @@ def show(lead: LeadArgument, as_json: JsonOption = False, project: ProjectOption
     import msgspec
 
     from nurture.cli.opening import opened
+    from nurture.clock import WallClock
     from nurture.store.identities import find_lead
     from nurture.store.profile import read_profile
 
     with opened(project) as at, at.database.read() as tx:
         found = find_lead(tx, lead)
-        profile = read_profile(tx, found) if found is not None else None
+        profile = read_profile(tx, at.project, found, WallClock().now()) if found is not None else None
     if profile is None:
         raise NotFound("there is no such lead", hint="LEAD is an address, an external id or an id")
     plain: dict[str, Any] = msgspec.to_builtins(profile)

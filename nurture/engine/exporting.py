@@ -7,7 +7,7 @@ import csv
 import email
 import email.policy
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,9 +16,12 @@ import msgspec
 
 from nurture.campaign.project import Project, Score
 from nurture.engine.cells import plain_cell
+from nurture.journey.timing import zone_name
 from nurture.lead.lead import LeadId
 from nurture.mail.template import TemplateBroken, choose, front_matter, variants
 from nurture.store import exporting, rights
+from nurture.store.batch import Row
+from nurture.store.conditions import score_values
 from nurture.store.database import Transaction
 from nurture.store.ledger import entries_of
 
@@ -50,11 +53,8 @@ def export(
         message["subject"] = _subject(tx, message, project)
         if "body" in message:
             message["body"] = _text(message["body"])
-    known = {score["score"]: score for score in found["scores"]}
-    found["scores"] = [
-        {**known.get(name, {"score": name, "value": 0.0}), "rules": _rules(project.scores.get(name))}
-        for name in sorted({*known, *project.scores})
-    ]
+    zone = zone_name(found["lead"].get("zone"), project.zone)
+    found["scores"] = _scores(found["scores"], project, score_values(tx, project, Row(lead, now, zone)))
     made = {
         "about": {
             "made_at": now,
@@ -98,6 +98,19 @@ def _cell(value: Any) -> str:
         return str(value)
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return plain_cell(text)
+
+
+def _scores(stored: Sequence[dict[str, Any]], project: Project, now: Mapping[str, float]) -> list[dict[str, Any]]:
+    """What the events have given so far, what it comes to now, and by which rules (GDPR 15(1)(h))."""
+    known = {score["score"]: score for score in stored}
+    return [
+        {
+            **known.get(name, {"score": name, "value": 0.0}),
+            "now": now.get(name, 0.0),
+            "rules": _rules(project.scores.get(name)),
+        }
+        for name in sorted({*known, *project.scores})
+    ]
 
 
 def _rules(score: Score | None) -> Any:

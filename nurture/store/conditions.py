@@ -17,7 +17,7 @@ from sqlalchemy import literal_column, select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from nurture.campaign.condition import Condition
+from nurture.campaign.condition import Condition, ScoreIs, Test
 from nurture.campaign.project import Project
 from nurture.store.batch import Calendar, Columns, Row
 from nurture.store.conditions_edges import Edge
@@ -27,7 +27,7 @@ from nurture.store.conditions_tests import Tester
 from nurture.store.conditions_values import PostgresDialect, SqliteDialect
 from nurture.store.database import Transaction
 
-__all__ = ["Asked", "Asker", "Row", "Sight", "ask", "ask_edges"]
+__all__ = ["Asked", "Asker", "Row", "Sight", "ask", "ask_edges", "score_values"]
 
 CHUNK = 1_000  # rows a statement; above it PostgreSQL gets slower again
 QUESTIONS = 200  # a statement, each with its edges; PostgreSQL returns 1,664 columns at most
@@ -172,3 +172,11 @@ def ask(
 def ask_edges(tx: Transaction, project: Project, questions: Sequence[Condition], rows: Sequence[Row]) -> list[Asked]:
     """`Asker.ask_edges` for once."""
     return Asker(project).ask_edges(tx, questions, rows)
+
+
+def score_values(tx: Transaction, project: Project, row: Row) -> dict[str, float]:
+    """Every score of the project as a condition sees it at that instant: decayed, with the points of conditions, within
+    `at_most`. In hundredths."""
+    questions = [ScoreIs(name, (Test("at_least", 0),)) for name in project.scores]
+    [sights] = Asker(project).look(tx, questions, [row])
+    return {q.name: round(float(value or 0), 2) for q, (_, value) in zip(questions, sights, strict=True)}

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Table, select
 
+from nurture.campaign.project import Project
+from nurture.journey.timing import zone_name
 from nurture.lead.lead import LeadId, field_name
+from nurture.store.batch import Row
+from nurture.store.conditions import score_values
 from nurture.store.database import Transaction
 from nurture.store.tables import (
     accounts,
@@ -14,7 +19,6 @@ from nurture.store.tables import (
     enrollments,
     events,
     identities,
-    lead_scores,
     lead_stages,
     lead_tags,
     leads,
@@ -25,9 +29,9 @@ _FIELDS = ("email", "first_name", "last_name", "name", "phone", "country", "loca
 _MOST_EVENTS = 1_000  # the latest
 
 
-def read_profile(tx: Transaction, lead: LeadId) -> dict[str, Any] | None:
-    """Attributes, stages, tags, scores, consents, events (each once, oldest first), enrollments, messages; None where
-    there is no such lead. Instants are datetimes."""
+def read_profile(tx: Transaction, project: Project, lead: LeadId, now: datetime) -> dict[str, Any] | None:
+    """Attributes, stages, tags, scores as they are now, consents, events (each once, oldest first), enrollments,
+    messages; None where there is no such lead. Instants are datetimes."""
     row = tx.execute(select(leads).where(leads.c.id == lead)).mappings().first()
     if row is None:
         return None
@@ -41,8 +45,8 @@ def read_profile(tx: Transaction, lead: LeadId) -> dict[str, Any] | None:
         "identities": _rows(tx, identities, lead, "kind", "value"),
         "account": _account(tx, row["account_id"]),
         "stages": {r["funnel"]: {"stage": r["stage"], "since": r["since"]} for r in _stages(tx, lead)},
-        "tags": sorted(r["tag"] for r in _rows(tx, lead_tags, lead, "tag")),
-        "scores": {r["score"]: r["value"] for r in _rows(tx, lead_scores, lead, "score", "value")},
+        "tags": read_tags(tx, lead),
+        "scores": score_values(tx, project, Row(lead, now, zone_name(row["zone"], project.zone))),
         "consents": {
             r["topic"]: {name: r[name] for name in ("state", "since", "basis", "expires_at")}
             for r in _rows(tx, consents, lead, "topic", "state", "since", "basis", "expires_at")
@@ -67,6 +71,11 @@ def _rows(tx: Transaction, table: Table, lead: LeadId, *names: str) -> list[dict
     order: list[Column[Any]] = list(table.primary_key.columns)
     query = select(*(table.c[name] for name in names)).where(table.c.lead_id == lead).order_by(*order)
     return [dict(row) for row in tx.execute(query).mappings()]
+
+
+def read_tags(tx: Transaction, lead: LeadId) -> list[str]:
+    """In the order of the alphabet."""
+    return sorted(row["tag"] for row in _rows(tx, lead_tags, lead, "tag"))
 
 
 def _stages(tx: Transaction, lead: LeadId) -> list[dict[str, Any]]:

@@ -188,7 +188,7 @@ def _add_leads(api: FastAPI, services: Services, needs: Needs) -> None:
     def show(id: Ref, key: Key = needs("read")) -> Any:
         """Attributes, stages, tags, scores, consents, events, enrollments and messages of a lead."""
         with services.database.read() as tx:
-            return read_profile(tx, _find(tx, id))
+            return read_profile(tx, services.project, _find(tx, id), services.clock.now())
 
     @api.post("/v1/leads/{id}/move", response_model=Done)
     def move(id: Ref, to: MoveIn, key: Key = needs("leads")) -> Any:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from nurture.campaign.read import read_campaigns, read_project
+from nurture.campaign.read import read_campaigns
 from nurture.engine.trial import Verdict, run
 from nurture.folder import read_folder
 from nurture.mail.template import template_names
-from nurture.options import MACHINE
 from nurture.settings import load_settings, read_language
 
 ROOT = Path(__file__).parents[2]
 FOLDER = read_folder(ROOT)
 PROJECT = read_language(FOLDER).project
 CAMPAIGNS = read_campaigns(FOLDER.campaigns, PROJECT)
-PAGES = sorted((ROOT / "docs").rglob("*.md"))
-BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def test_the_config_has_no_problem() -> None:
@@ -64,16 +60,3 @@ def test_what_a_campaign_promises_holds(number: int) -> None:
 def test_every_step_of_every_campaign_is_reached_by_a_test() -> None:
     reached = {(test.campaign, step) for n, test in enumerate(CAMPAIGNS.tests) for step in played(n).reached}
     assert {(name, step.id) for name, plan in CAMPAIGNS.plans.items() for step in plan.steps if step.id} <= reached
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_campaign_shown_in_the_docs_has_no_problem(page: Path) -> None:
-    project = PROJECT
-    for block in BLOCK.findall(page.read_text(encoding="utf-8")):
-        if block.startswith("project:"):  # what follows on this page belongs to it
-            reading = read_project((page.name, block), machine=MACHINE)
-            assert [str(problem) for problem in reading.problems] == []
-            project = reading.project
-        elif block.startswith("campaign:"):
-            found = read_campaigns({page.name: block}, project).problems
-            assert [str(problem) for problem in found] == []

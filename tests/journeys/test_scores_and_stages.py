@@ -9,6 +9,7 @@ from nurture.engine import stages
 from nurture.engine.turn import Turn
 from nurture.funnel.stages import Allowed, MoveRefused
 from nurture.store.database import Database
+from nurture.store.profile import read_profile
 from nurture.store.tables import events, lead_stages, stage_moves
 from tests.journeys.world import Did, Site, Story, did, instant, person, tell
 
@@ -60,6 +61,18 @@ def reached(db: Database, *happened: tuple[str, str], tag: str = "") -> list[str
 
 def test_s30_the_highest_stage_whose_rule_holds_is_entered_in_one_move(db: Database) -> None:
     assert reached(db, ("0h", "order_completed")) == ["sql"]
+
+
+def test_s30_a_lead_is_shown_with_the_scores_that_conditions_see_on_that_day(db: Database) -> None:
+    site = Site(db, more=RULES)
+    site.join(person(tags=("vip",)))
+    site.deploy(WATCH)
+    site.happens("0h", "visit")
+    site.run("0h")
+    assert site.live is not None
+    with db.read() as tx:
+        shown = [read_profile(tx, site.live.project, site.leads[0], instant(at)) for at in ("0h", "10d")]
+    assert [found and found["scores"] for found in shown] == [{"interest": 50.0}, {"interest": 40.0}]
 
 
 def test_s30_a_lead_moves_on_as_its_points_come(db: Database) -> None:
