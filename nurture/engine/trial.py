@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from nurture.campaign.cases import CampaignTest, Happens, Instant
+from nurture.campaign.cases import CampaignTest, Expect, Happens, Instant
 from nurture.campaign.condition import Moment
 from nurture.campaign.plan import Plan, Send
 from nurture.campaign.project import Project
@@ -15,7 +15,9 @@ from nurture.engine.rehearse import Rehearsal, Scripted
 from nurture.engine.writing import outcome
 from nurture.journey.timing import local, read_moment, shift
 from nurture.store import scores, timeline
+from nurture.store.batch import Row
 from nurture.store.casting import Cast
+from nurture.store.conditions import score_values
 from nurture.store.database import Transaction
 from nurture.store.deals import Deal
 from nurture.store.timeline import Line
@@ -92,7 +94,7 @@ def run(project: Project, plan: Plan, test: CampaignTest) -> Verdict:
     with Rehearsal(project, {plan.campaign: plan}, on.start, answers=test.answers) as stage:
         stage.play([on.cast], on.script, on.until)
         with stage.database.read() as tx:
-            actual = _read(tx, project, plan, stage, on.until, written_ids(plan))
+            actual = _read(tx, project, plan, stage, on, test.expect)
     return Verdict(test, actual, on.start, tuple(_compare(test, actual, on.start, on.zone)), reached(actual.lines))
 
 
@@ -119,14 +121,13 @@ def written_ids(plan: Plan) -> dict[str, str]:
     return names
 
 
-def _read(
-    tx: Transaction, project: Project, plan: Plan, stage: Rehearsal, until: datetime, names: Mapping[str, str]
-) -> Actual:
+def _read(tx: Transaction, project: Project, plan: Plan, stage: Rehearsal, on: Players, expect: Expect) -> Actual:
     (lead,) = stage.leads
+    names = written_ids(plan)
     told = timeline.lines(tx)
     left = [m for m in timeline.left(tx) if m.state in ("sent", "unknown")]
     ends = timeline.ends(tx)
-    points, standing = scores.load(tx, [lead]), timeline.standing(tx, lead)
+    standing = timeline.standing(tx, lead)
     return Actual(
         entered=sum(line.what == "entered" for line in told),
         not_entered=tuple(line.reason or "" for line in told if line.what == "not_entered"),
@@ -136,10 +137,18 @@ def _read(
         stages=standing.stages,
         tags=standing.tags,
         consents=standing.consents,
-        scores={name: one.value for (_, name), one in points.items()},
+        scores=_scores(tx, project, lead, on) if expect.scores else {},
         ended=outcome(ends[-1][1], ends[-1][2]) if ends else None,
         lines=tuple(told),
     )
+
+
+def _scores(tx: Transaction, project: Project, lead: int, on: Players) -> dict[str, float]:
+    """As conditions see them at the latest instant points were earned: an author counts points, not half-lives."""
+    earned = {name: one.at for (_, name), one in scores.load(tx, [lead]).items()}
+    instants = {name: earned.get(name, on.until) for name in project.scores}
+    seen = {at: score_values(tx, project, Row(lead, at, on.zone)) for at in set(instants.values())}
+    return {name: seen[at][name] for name, at in instants.items()}
 
 
 def _refusals(told: Sequence[Line], names: Mapping[str, str]) -> dict[str, str]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 from sqlalchemy import select
 
-from nurture.engine import stages
+from nurture.campaign.read import read_campaigns
+from nurture.engine import stages, trial
 from nurture.engine.turn import Turn
 from nurture.funnel.stages import Allowed, MoveRefused
 from nurture.store.database import Database
 from nurture.store.profile import read_profile
 from nurture.store.tables import events, lead_stages, stage_moves
-from tests.journeys.world import Did, Site, Story, did, instant, person, tell
+from tests.journeys.world import Did, Site, Story, did, instant, person, project, tell
 
 RULES = """
 scores:
@@ -73,6 +76,21 @@ def test_s30_a_lead_is_shown_with_the_scores_that_conditions_see_on_that_day(db:
     with db.read() as tx:
         shown = [read_profile(tx, site.live.project, site.leads[0], instant(at)) for at in ("0h", "10d")]
     assert [found and found["scores"] for found in shown] == [{"interest": 50.0}, {"interest": 40.0}]
+
+
+@pytest.mark.parametrize(("expected", "found"), [(50, ()), (20, ("scores: expected interest 20, was 50",))])
+def test_s30_a_test_counts_the_points_of_events_and_of_conditions(expected: int, found: tuple[str, ...]) -> None:
+    case = f"""
+tests:
+  - name: a visitor whom we know
+    lead: {{email: anna@example.com, tags: [vip]}}
+    events: [{{at: 0h, visit: {{}}}}]
+    until: 30d
+    expect: {{scores: {{interest: {expected}}}}}
+"""
+    shop = project(RULES)
+    read = read_campaigns({"watch.yaml": textwrap.dedent(WATCH) + case}, shop)
+    assert trial.run(shop, read.plans["watch"], read.tests[0]).differences == found
 
 
 def test_s30_a_lead_moves_on_as_its_points_come(db: Database) -> None:

@@ -287,7 +287,7 @@ EXPECT = Record(
         "consents": Key(_TOPICS, "The topics it may be mailed on at the end.", example=["newsletter"]),
         "scores": Key(
             _SCORES,
-            "Points earned by events, undecayed since the last of them; what conditions add is not in it.",
+            "Its scores as conditions see them when points were last earned.",
             example={"interest": 40},
         ),
         "ended": Key(
