@@ -164,10 +164,8 @@ def _ended(turn: Turn, claimed: Sequence[Claimed], now: datetime) -> list[Held]:
         if not numbers:
             continue
         turn.load(lead for _, lead, _ in group)
-        open_ = {e.id: e for e in enrollments.by_ids(turn.tx, [e for _, _, e in group]) if e.open}
-        asked = [
-            (m, Row(lead, now, turn.zone(lead), enrollment=e, key=open_[e].key)) for m, lead, e in group if e in open_
-        ]
+        open_ = {e.id for e in enrollments.by_ids(turn.tx, [e for _, _, e in group]) if e.open}
+        asked = [(m, Row(lead, now, turn.zone(lead), enrollment=e)) for m, lead, e in group if e in open_]
         answers = turn.live.asker.ask(turn.tx, [plan.conditions[n] for n in numbers], [row for _, row in asked])
         goal = plan.goal.trigger.match if plan.goal else None
         for (m, _), answer in zip(asked, answers, strict=True):

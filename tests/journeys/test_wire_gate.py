@@ -395,3 +395,18 @@ def test_c28_whose_data_may_not_be_used_is_not_asked_to_confirm(db: Database) ->
     site, claimed = asked_to_confirm(db)
     restrict(site)
     assert ask(site, claimed) == set()
+
+
+@pytest.mark.parametrize(("cart", "going"), [("A", False), ("B", True)])
+def test_a_goal_is_asked_about_for_the_mails_own_enrollment(db: Database, cart: str, going: bool) -> None:
+    goal = "goal: {match: {did: {event: order_completed, same: cart_id, since_entry: true}}}\n"
+    site = Site(db)
+    site.join(person())
+    site.deploy(WELCOME.replace("{event: signup}", "{event: cart_updated, key: cart_id}") + goal)
+    site.happens("0h", "cart_updated", cart_id="A", total=5)
+    site.pass_("0h")
+    claimed = claim(site)
+    site.happens("1m", "order_completed", cart_id=cart, total=5, currency="EUR")
+    with db.write() as tx:  # seen, and the mail was claimed before the pass that saw it
+        tx.execute(events.update().where(events.c.name == "order_completed").values(seq=99))
+    assert ask(site, claimed) == {m.id for m in claimed if going}
