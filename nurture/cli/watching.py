@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nurture.folder import CAMPAIGNS, TEMPLATE_ENDINGS, TEMPLATES, YAML_ENDINGS
 
-EVERY = 0.2  # seconds between two looks; a look at 500 files takes some 2 ms (docs/decisions/0030)
+EVERY = 0.2  # seconds between two looks; a look at 500 files takes some 2 ms (docs/decisions/0021)
 _ENDINGS = (*YAML_ENDINGS, *TEMPLATE_ENDINGS, ".toml")
 _MOST_LOOKS = 20  # a file that is written without a pause keeps nobody waiting for longer than this
 
