@@ -114,7 +114,7 @@ class Confirming:
 
     def new_address(self, lead: LeadId, topic: str, now: datetime) -> Declaration:
         """The declaration that a changed address makes (S29)."""
-        return Declaration(lead, topic, "request", "engine", "engine", now, Proof(method="new address"))
+        return Declaration(lead, topic, "request", "engine", "engine", now, Proof(method="new address"), "consent")
 
     def send(self, tx: Transaction, mails: Sequence[Mailing], project: Project, now: datetime) -> None:
         """Put the mails into the outbox: service mails, on their topic, so that a no cancels them."""

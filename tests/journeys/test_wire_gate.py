@@ -380,6 +380,26 @@ def test_a_mail_is_asked_about_by_its_own_version_of_the_campaign(db: Database) 
     assert ask(site, claimed, "3h") == set()
 
 
+def test_a_worker_that_has_just_started_reads_the_version_of_a_mail_whose_walk_is_over(db: Database) -> None:
+    site = released(db, WELCOME.replace(", {wait: 9d}", ""))
+    claimed = claim(site)
+    site.deploy(WELCOME, at="1m")
+    assert rows(site, enrollments, "state") == [("finished",)]
+    site.live = None
+    assert ask(site, claimed) == {claimed[0].id}
+
+
+@pytest.mark.parametrize(("zone", "going"), [("Pacific/Auckland", False), ("Europe/Paris", True)])
+def test_a_goal_is_asked_about_on_the_leads_own_day(db: Database, zone: str, going: bool) -> None:
+    site = Site(db)
+    site.join(person(timezone=zone, birthday="1990-03-04"))
+    site.deploy(WELCOME + "goal: {match: {lead: {birthday: {anniversary_in: 1d}}}}\n")
+    site.happens("0h", "signup")
+    site.pass_("0h")  # 23:00 on the second of March in Auckland
+    claimed = claim(site)
+    assert ask(site, claimed, "2h") == {m.id for m in claimed if going}
+
+
 def test_behind_a_campaign_without_a_goal_the_next_is_asked_about(db: Database) -> None:
     goal = "goal: {match: {lead: {created_at: {before: -2h}}}}\n"
     site = Site(db)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nurture.campaign.project import Topic
 from nurture.engine.consent import address_changed, carry
 from nurture.lead.consent import ALL_MARKETING
 from nurture.store.database import Database
@@ -26,6 +27,7 @@ from tests.store.office import (
     reasons,
     row,
     waiting,
+    with_topics,
 )
 
 
@@ -134,6 +136,13 @@ def test_s29_the_change_says_so_in_the_ledger(office: Office) -> None:
     assert (entry["event"], entry["topic"], entry["actor"], entry["method"]) == (
         *("requested", "letter", "engine", "new address"),
     )
+
+
+def test_s29_what_rests_on_consent_is_asked_for_as_consent_whatever_its_topic_rests_on(office: Office) -> None:
+    with_topics(office, club=Topic("club", basis="soft_opt_in", similar_to="tea"))
+    office.world.consent(office.lead, "club", "granted", basis="consent")
+    moves(office)
+    assert (row(office, "club").basis, ledger(office)["basis"]) == ("consent", "consent")
 
 
 def test_s29_a_confirmation_for_the_old_mailbox_does_not_leave(office: Office) -> None:

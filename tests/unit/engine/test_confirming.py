@@ -167,7 +167,7 @@ def test_c01_without_a_request_there_is_nothing_to_add() -> None:
 
 def test_s29_a_new_address_asks_in_the_engines_name() -> None:
     assert RULES.new_address(1, "letter", NOW) == Declaration(
-        1, "letter", "request", "engine", "engine", NOW, Proof("new address")
+        1, "letter", "request", "engine", "engine", NOW, Proof("new address"), "consent"
     )
 
 
