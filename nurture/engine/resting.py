@@ -14,10 +14,12 @@ _YES = ("grant", "confirm", "renew", "request")
 
 
 def basis_of(said: Declaration, topic: Topic | None) -> Basis:
-    """The basis stated, else the topic's own. Who ticks a box for themselves agrees: that is consent where no sale is
-    shown, whatever the topic's mails rest on otherwise."""
+    """The basis stated, else the topic's own. Who presses the link of a confirmation agrees, and so does who ticks a box
+    for themselves where no sale is shown: that is consent, whatever the topic's mails rest on otherwise."""
     if said.basis is not None:
         return said.basis
+    if said.action == "confirm":
+        return "consent"
     basis = topic.basis if topic is not None else "consent"
     ticked = said.by == "person" and said.action in _YES
     if basis == "soft_opt_in" and ticked and stated(said.proof.evidence, lambda _: None).kind is None:

@@ -15,7 +15,7 @@ from nurture.campaign.duration import Duration
 from nurture.campaign.project import Sender, Topic
 from nurture.engine.confirming import Confirming
 from nurture.engine.consent import Answer, Changed, Unchanged
-from nurture.lead.consent import ALL_MARKETING, PURPOSES, Action, By, ConsentRefused, Proof
+from nurture.lead.consent import ALL_MARKETING, PURPOSES, Action, Basis, By, ConsentRefused, Proof
 from nurture.store import tables as t
 from nurture.store.consents import Consent
 from nurture.store.database import Database
@@ -409,3 +409,11 @@ def test_s30_an_enrollment_that_a_no_ends_is_an_event_where_somebody_asks(office
             "source": "engine",
         }
     ]
+
+
+@pytest.mark.parametrize("basis", ["service", "legitimate_interest", "soft_opt_in"])
+def test_c07_who_confirms_agrees_whatever_the_topics_mails_rest_on_otherwise(office: Office, basis: Basis) -> None:
+    with_topics(office, news=Topic("news", basis=basis))
+    declare(office, saying(office, "request", "news", basis="consent"))
+    office.confirm("news")
+    assert (row(office, "news").state, row(office, "news").basis) == ("granted", "consent")
