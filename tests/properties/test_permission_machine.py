@@ -18,7 +18,7 @@ from tests.properties.permission.world import Ground
 
 IN_CI = os.environ.get("CI") == "true"
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "ci" if IN_CI else "dev")
-WORLDS, STEPS = {"dev": (25, 40), "ci": (240, 50), "nightly": (4_000, 60)}[PROFILE]
+WORLDS, STEPS = {"dev": (25, 40), "ci": (280, 50), "nightly": (4_000, 60)}[PROFILE]
 # CI takes the same steps each time, so that a red build is the work of its change; elsewhere chance finds
 # what nobody thought of. A failure is made small at home, where it can be waited for.
 SEARCH = settings(
