@@ -14,7 +14,7 @@ _YES = ("grant", "confirm", "renew", "request")
 
 
 def basis_of(said: Declaration, topic: Topic | None) -> Basis:
-    """The basis stated, else the topic's own. Who presses the link of a confirmation agrees, and so does who ticks a box
+    """The basis stated, else the topic's own. Who presses the link of a confirmation agrees; so does who ticks a box
     for themselves where no sale is shown: that is consent, whatever the topic's mails rest on otherwise."""
     if said.basis is not None:
         return said.basis
