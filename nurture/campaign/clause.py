@@ -18,7 +18,6 @@ from nurture.campaign.condition import (
     InStage,
     InStageFor,
     Mailed,
-    Moment,
     Relative,
     Scalar,
     ScoreIs,
@@ -26,7 +25,7 @@ from nurture.campaign.condition import (
     Test,
 )
 from nurture.campaign.duration import Duration
-from nurture.campaign.phrasing import phrase
+from nurture.campaign.phrasing import number, phrase, scalar
 
 _SCOPES = {"account": "the company's ", "entry": "the entry's ", "event": "the event's ", "deal": "a deal's "}
 _BOUNDS = {"at_least": "at least", "at_most": "at most", "more_than": "more than", "less_than": "less than"}
@@ -98,7 +97,7 @@ def _lengths(stage: InStageFor) -> str:
 def _doing(did: Did) -> str:
     what = "any event" if did.event == "any" else did.event
     bounds = [(words, getattr(did, name)) for name, words in (("at_least", "at least"), ("at_most", "at most"))]
-    many = " and ".join(f"{words} {_number(v)}" for words, v in bounds if v is not None)
+    many = " and ".join(f"{words} {number(v)}" for words, v in bounds if v is not None)
     text = what
     if did.where is not None:
         text += f" with {phrase(did.where)}"
@@ -136,23 +135,8 @@ def _enrolled(enrolled: Enrolled, holds: bool) -> str:
 
 
 def _value(value: Scalar | tuple[Scalar, ...]) -> str:
-    match value:
-        case tuple():
-            return ", ".join(_value(one) for one in value)
-        case bool():
-            return str(value).lower()
-        case Relative(offset):
-            return _from_now(offset)
-        case Moment(text):
-            return text
-        case int() | float():
-            return _number(value)
-        case _:
-            return value
-
-
-def _number(value: float) -> str:
-    return f"{value:g}" if abs(value) < 1e6 else str(value)
+    values = value if isinstance(value, tuple) else (value,)
+    return ", ".join(scalar(one, _from_now) for one in values)
 
 
 def _from_now(offset: Duration) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from nurture.campaign.condition import (
     All,
@@ -25,6 +25,7 @@ from nurture.campaign.condition import (
     Test,
 )
 from nurture.campaign.condition import Any as AnyOf
+from nurture.campaign.duration import Duration
 from nurture.campaign.plan import Trigger
 
 _BOUNDS = ("at_least", "at_most", "more_than", "less_than")
@@ -94,7 +95,7 @@ def _did(did: Did) -> str:
     parts = [f"event: {did.event}"]
     if did.where is not None:
         parts.append(f"where: {{{phrase(did.where)}}}")
-    parts += [f"{name}: {_number(v)}" for name in ("at_least", "at_most") if (v := getattr(did, name)) is not None]
+    parts += [f"{name}: {number(v)}" for name in ("at_least", "at_most") if (v := getattr(did, name)) is not None]
     parts += [f"{name}: {v}" for name in ("same", "sum", "within") if (v := getattr(did, name)) is not None]
     if did.since_entry:
         parts.append("since_entry: true")
@@ -150,20 +151,26 @@ def _operand(test: Test) -> str:
 
 
 def _value(value: Scalar | tuple[Scalar, ...]) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(scalar, value))}]"
+    return scalar(value)
+
+
+def scalar(value: Scalar, from_now: Callable[[Duration], str] = str) -> str:
+    """One value as the author wrote it; `from_now` says an instant that is counted from now."""
     match value:
-        case tuple():
-            return f"[{', '.join(_value(one) for one in value)}]"
         case bool():
             return str(value).lower()
         case Relative(offset):
-            return str(offset)
+            return from_now(offset)
         case Moment(text):
             return text
         case int() | float():
-            return _number(value)
+            return number(value)
         case _:
             return value
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """Without a fraction that says nothing, and without an exponent."""
     return f"{value:g}" if abs(value) < 1e6 else str(value)
