@@ -207,7 +207,7 @@ def with_fields(project: Project, lead: KnownLead, fields: Mapping[str, Any]) ->
         owner=attributes.get("owner"),
         zone=zone,
     )
-    return replace(lead, email=attributes.get("email"), zone=zone or project.zone, facts=facts)
+    return replace(lead, email=attributes.get("email"), zone=zone, facts=facts)
 
 
 def with_what_is_read(project: Project, plan: Plan, sample: Sample) -> Sample:

@@ -49,7 +49,7 @@ def dossier(
     entries = ledger.entries_of(tx, lead)
     subjects = sorted({row["subject"] for row in entries})
     tampered = [finding for finding in ledger_check.verify(tx, keyring) if finding.subject in subjects]
-    controller = processing.controller or project.sender.name or project.name
+    controller = processing.controller_of(project)
     made = {
         "schema_version": "ISO/IEC TS 27560:2023",
         "record_id": hashlib.sha256("|".join(row["hash"] for row in entries).encode()).hexdigest(),
@@ -61,7 +61,7 @@ def dossier(
                 "party_role": "PII controller",
                 "party_name": controller,
                 "party_address": project.sender.postal_address,
-                "party_email": processing.contact or project.sender.reply_to or project.sender.email,
+                "party_email": processing.contact_of(project),
             }
         ],
         "pii_processing": [_purpose(project, processing, topic) for topic in _topics(entries)],

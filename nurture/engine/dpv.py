@@ -130,13 +130,12 @@ def _record(
 
 
 def _controller(project: Project, processing: Processing) -> _Node:
-    contact = processing.contact or project.sender.reply_to or project.sender.email
     return {
         "@id": _CONTROLLER,
         "@type": ["dpv:LegalEntity", "dpv:DataController"],
-        "dpv:hasName": processing.controller or project.sender.name or project.name,
+        "dpv:hasName": processing.controller_of(project),
         "dpv:hasAddress": project.sender.postal_address or "",
-        "dpv:hasContact": contact or "",
+        "dpv:hasContact": processing.contact_of(project) or "",
     }
 
 

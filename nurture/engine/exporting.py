@@ -39,6 +39,14 @@ class Processing:
     measures: tuple[str, ...] = ()
     purposes: Mapping[str, str] = field(default_factory=dict)  # topic → its legal basis
 
+    def controller_of(self, project: Project) -> str:
+        """Who is named as controller: what config.yaml says, else who sends the mails."""
+        return self.controller or project.sender.name or project.name
+
+    def contact_of(self, project: Project) -> str | None:
+        """Where to write about it: what config.yaml says, else where an answer to a mail goes."""
+        return self.contact or project.sender.reply_to or project.sender.email
+
 
 def export(
     tx: Transaction, lead: LeadId, project: Project, processing: Processing, now: datetime, actor: str
@@ -58,8 +66,8 @@ def export(
     made = {
         "about": {
             "made_at": now,
-            "controller": processing.controller or project.sender.name or project.name,
-            "contact": processing.contact or project.sender.reply_to or project.sender.email,
+            "controller": processing.controller_of(project),
+            "contact": processing.contact_of(project),
             "notice": processing.notice_url,
             "purposes": dict(processing.purposes),
             "recipients": list(processing.recipients),

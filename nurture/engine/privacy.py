@@ -79,7 +79,7 @@ def erase(
 
 def pause(tx: Transaction, person: Person, months: int, rules: ConsentRules, actor: str, now: datetime) -> None:
     """No marketing for so many months from now, at the lead's local time; 0 ends a pause."""
-    zone = zone_name(person.zone, rules.project.zone) or "UTC"
+    zone = zone_name(person.zone, rules.project.zone)
     until = shift(now, Duration(months=months), zone) if months else None
     rights.set_pause(tx, person.id, until)
     rights.note(tx, "pause" if months else "unpause", actor, now, lead=person.id, detail={"months": months})

@@ -60,7 +60,7 @@ def record(project: Project, processing: Processing) -> str:
         "",
         f"Postal address: {project.sender.postal_address or '…'}",
         "",
-        f"Contact: {processing.contact or project.sender.reply_to or project.sender.email or '…'}",
+        f"Contact: {processing.contact_of(project) or '…'}",
         "",
         f"Privacy notice: {processing.notice_url or '…'}",
         "",
