@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from nurture.campaign.project import Project
     from nurture.delivery.samples import Use
-    from nurture.delivery.specimen import Specimen
+    from nurture.delivery.specimen import Printer, Specimen
     from nurture.mail.findings import Finding
     from nurture.mail.template import Template
     from nurture.store.facts import KnownLead
@@ -63,13 +64,14 @@ def preview(
         return
 
     found = _prints(template, lead, locale, project)
+    wrong = _findings(found)
     path = out or Path(tempfile.mkdtemp(prefix="nurture-preview-")) / f"{template.replace('/', '-')}.html"
-    write_file(path, _page(template, found))
+    write_file(path, _page(template, found, wrong))
     if as_json:
-        print_json({"file": str(path), **_json(found)})
+        print_json({"file": str(path), **_json(found, wrong)})
         return
     typer.echo(f"{found[0].subject}\n{path}")
-    for mail, told in zip(found, _findings(found), strict=True):
+    for mail, told in zip(found, wrong, strict=True):
         for one in told:
             typer.echo(f"{mail.letter.locale or template}: {one.level} {one.check}: {one.text}")
     if out is None:
@@ -88,14 +90,18 @@ class _Order:
     account: dict[str, Any]
     now: datetime
 
+    @cached_property
+    def _printer(self) -> Printer:
+        from nurture.delivery.specimen import Printer
+
+        return Printer(self.project, self.template, self.use)
+
     def specimen(self, locale: str | None, *, recipient: str | None = None, marked: bool = False) -> Specimen:
         """Raises UserError for a mail that cannot be printed."""
         from nurture.delivery.samples import in_locale
-        from nurture.delivery.specimen import Printer
 
         who = self.who if locale is None else in_locale(self.who, locale)
-        printer = Printer(self.project, self.template, self.use)
-        return printer.print(who, self.entry, self.now, account=self.account, recipient=recipient, marked=marked)
+        return self._printer.print(who, self.entry, self.now, account=self.account, recipient=recipient, marked=marked)
 
 
 def _order(template: str, lead: str | None, project: Path | None) -> _Order:
@@ -148,7 +154,8 @@ def _live_page(template: str, lead: str | None, locale: str | None, project: Pat
     from nurture.settings import read_language
 
     try:
-        return _page(template, _prints(template, lead, locale, project))
+        found = _prints(template, lead, locale, project)
+        return _page(template, found, _findings(found))
     except UserError as error:
         folder = open_folder(project)
         language = read_language(folder, os.environ)
@@ -187,12 +194,12 @@ def _findings(mails: Sequence[Specimen]) -> list[list[Finding]]:
     return [findings(mail.letter) + copied[mail.letter.locale] for mail in mails]
 
 
-def _json(mails: Sequence[Specimen]) -> dict[str, Any]:
+def _json(mails: Sequence[Specimen], wrong: Sequence[list[Finding]]) -> dict[str, Any]:
     """The first mail, and what is wrong with each."""
     import msgspec
 
     first = mails[0]
-    told = {mail.letter.locale: found for mail, found in zip(mails, _findings(mails), strict=True)}
+    told = {mail.letter.locale: found for mail, found in zip(mails, wrong, strict=True)}
     return {
         "subject": first.subject,
         "html": first.html,
@@ -202,7 +209,7 @@ def _json(mails: Sequence[Specimen]) -> dict[str, Any]:
     }
 
 
-def _page(template: str, mails: Sequence[Specimen]) -> str:
+def _page(template: str, mails: Sequence[Specimen], wrong: Sequence[list[Finding]]) -> str:
     """One file that needs nothing else; the mails stand in frames that run no script."""
     from nurture.cli.pages import page
     from nurture.cli.palette import PALETTE
@@ -212,7 +219,7 @@ def _page(template: str, mails: Sequence[Specimen]) -> str:
         "preview.html",
         template=template,
         mails=mails,
-        told=_findings(mails),
+        told=wrong,
         palette=PALETTE,
         schemes=lambda html: [(scheme, in_scheme(html, scheme)) for scheme in SCHEMES],
     )

@@ -62,7 +62,8 @@ def export(
         if "body" in message:
             message["body"] = _text(message["body"])
     zone = zone_name(found["lead"].get("zone"), project.zone)
-    found["scores"] = _scores(found["scores"], project, score_values(tx, project, Row(lead, now, zone)))
+    [scores] = score_values(tx, project, [Row(lead, now, zone)])
+    found["scores"] = _scores(found["scores"], project, scores)
     made = {
         "about": {
             "made_at": now,

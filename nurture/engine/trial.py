@@ -147,8 +147,8 @@ def _scores(tx: Transaction, project: Project, lead: int, on: Players) -> dict[s
     """As conditions see them at the latest instant points were earned: an author counts points, not half-lives."""
     earned = {name: one.at for (_, name), one in scores.load(tx, [lead]).items()}
     instants = {name: earned.get(name, on.until) for name in project.scores}
-    seen = {at: score_values(tx, project, Row(lead, at, on.zone)) for at in set(instants.values())}
-    return {name: seen[at][name] for name, at in instants.items()}
+    rows = [Row(lead, at, on.zone) for at in instants.values()]
+    return {name: seen[name] for name, seen in zip(instants, score_values(tx, project, rows), strict=True)}
 
 
 def _refusals(told: Sequence[Line], names: Mapping[str, str]) -> dict[str, str]:

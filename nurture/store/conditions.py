@@ -6,11 +6,11 @@ condition means is in `conditions_sql`; campaigns.md §4 of the reference says i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Row as SqlRow
 from sqlalchemy import literal_column, select
@@ -33,6 +33,7 @@ CHUNK = 1_000  # rows a statement; above it PostgreSQL gets slower again
 QUESTIONS = 200  # a statement, each with its edges; PostgreSQL returns 1,664 columns at most
 KEPT = 500  # compiled statements; batches ask ever other choices of the same conditions
 
+T = TypeVar("T")
 Asked = tuple[tuple[bool, ...], datetime | None]
 Extra = Literal["", "edges", "values"]  # what a statement brings beside the answers
 Sight = tuple[bool, str | None]  # an answer, and the value it rests on; None where there is none, or no one value
@@ -63,8 +64,7 @@ class Asker:
         if not questions or not rows:
             return [()] * len(rows)
         if len(questions) > QUESTIONS:
-            parts = [self.ask(tx, some, rows) for some in _parts(questions)]
-            return [tuple(chain.from_iterable(row)) for row in zip(*parts, strict=True)]
+            return _beside(self.ask(tx, some, rows) for some in _parts(questions))
         statement = self._statement(tx, questions, "")
         nobody = (False,) * statement.questions
         answers = [nobody] * len(rows)
@@ -98,8 +98,7 @@ class Asker:
         if not questions or not rows:
             return [()] * len(rows)
         if len(questions) > QUESTIONS:
-            parts = [self.look(tx, some, rows) for some in _parts(questions)]
-            return [tuple(chain.from_iterable(row)) for row in zip(*parts, strict=True)]
+            return _beside(self.look(tx, some, rows) for some in _parts(questions))
         statement = self._statement(tx, questions, "values")
         sights: list[tuple[Sight, ...]] = [((False, None),) * statement.questions] * len(rows)
         end = 2 + statement.questions
@@ -129,6 +128,11 @@ class Asker:
 
 def _parts(questions: Sequence[Condition]) -> list[Sequence[Condition]]:
     return [questions[i : i + QUESTIONS] for i in range(0, len(questions), QUESTIONS)]
+
+
+def _beside(parts: Iterable[list[tuple[T, ...]]]) -> list[tuple[T, ...]]:
+    """The answers to all questions, row by row."""
+    return [tuple(chain.from_iterable(row)) for row in zip(*parts, strict=True)]
 
 
 def _joined(parts: Sequence[Asked]) -> Asked:
@@ -174,9 +178,11 @@ def ask_edges(tx: Transaction, project: Project, questions: Sequence[Condition],
     return Asker(project).ask_edges(tx, questions, rows)
 
 
-def score_values(tx: Transaction, project: Project, row: Row) -> dict[str, float]:
-    """Every score of the project as a condition sees it at that instant: decayed, with the points of conditions, within
-    `at_most`. In hundredths."""
+def score_values(tx: Transaction, project: Project, rows: Sequence[Row]) -> list[dict[str, float]]:
+    """Of each row every score of the project as a condition sees it at that instant: decayed, with the points of
+    conditions, within `at_most`. In hundredths."""
     questions = [ScoreIs(name, (Test("at_least", 0),)) for name in project.scores]
-    [sights] = Asker(project).look(tx, questions, [row])
-    return {q.name: round(float(value or 0), 2) for q, (_, value) in zip(questions, sights, strict=True)}
+    return [
+        {q.name: round(float(value or 0), 2) for q, (_, value) in zip(questions, sights, strict=True)}
+        for sights in Asker(project).look(tx, questions, rows)
+    ]

@@ -36,6 +36,7 @@ def read_profile(tx: Transaction, project: Project, lead: LeadId, now: datetime)
     if row is None:
         return None
     built_in = {field_name(name): row[name] for name in _FIELDS if row[name] is not None}
+    [scores] = score_values(tx, project, [Row(lead, now, zone_name(row["zone"], project.zone))])
     return {
         "id": lead,
         "external_id": row["external_id"],
@@ -46,7 +47,7 @@ def read_profile(tx: Transaction, project: Project, lead: LeadId, now: datetime)
         "account": _account(tx, row["account_id"]),
         "stages": {r["funnel"]: {"stage": r["stage"], "since": r["since"]} for r in _stages(tx, lead)},
         "tags": read_tags(tx, lead),
-        "scores": score_values(tx, project, Row(lead, now, zone_name(row["zone"], project.zone))),
+        "scores": scores,
         "consents": {
             r["topic"]: {name: r[name] for name in ("state", "since", "basis", "expires_at")}
             for r in _rows(tx, consents, lead, "topic", "state", "since", "basis", "expires_at")

@@ -88,7 +88,6 @@ class Record:
     keys: dict[str, Key]
     build: Callable[[Got, Context], Any] | None = None
     one_of: tuple[str, ...] = ()
-    at_most_one: bool = False
     name: str = ""  # under which the JSON Schema defines it, for those that nest in themselves
 
     def read(self, node: Node, at: Context) -> Any:
@@ -129,7 +128,7 @@ class Record:
         if len(written) > 1:
             extra = next(key for key, _ in got.node.entries if key.text == written[1])
             at.add(extra, "N114", f"'{written[1]}' cannot stand beside '{written[0]}' in {noun}", "keep one of them")
-        elif not written and not self.at_most_one and not meant & set(self.one_of):
+        elif not written and not meant & set(self.one_of):
             at.findings.add(got.mark, "N113", f"{noun} needs one of: {', '.join(self.one_of)}")
 
     def schema(self, defs: dict[str, Schema]) -> Schema:
@@ -142,7 +141,7 @@ class Record:
         required = [name for name, key in self.keys.items() if key.required]
         if required:
             made["required"] = required
-        if self.one_of and not self.at_most_one:
+        if self.one_of:
             made["oneOf"] = [{"required": [name]} for name in self.one_of]
         return {"$ref": f"#/$defs/{self.name}"} if self.name else made
 
