@@ -8,12 +8,12 @@ N6xx the tests inside campaigns · N7xx mapping files.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Literal
 
 import msgspec
 
-from nurture.errors import UserError
+from nurture.errors import NotFound, UserError
 
 Severity = Literal["error", "warning"]
 
@@ -67,3 +67,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`did you mean 'wait'?` for the nearest known word, else an empty text."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean '{near[0]}'?" if near else ""
+
+
+def unknown(what: str, name: str, known: Collection[str]) -> NotFound:
+    """That nothing of this kind has this name, with the nearest that there is, else all of them."""
+    return NotFound(
+        f"there is no {what} '{name}'", hint=did_you_mean(name, known) or f"there are: {', '.join(known) or 'none'}"
+    )

@@ -106,7 +106,7 @@ class _Order:
 
 def _order(template: str, lead: str | None, project: Path | None) -> _Order:
     """Raises NotFound for a template or lead that is not there."""
-    from nurture.campaign.problems import ProjectProblems, did_you_mean, errors
+    from nurture.campaign.problems import ProjectProblems, errors, unknown
     from nurture.campaign.read import read_campaigns
     from nurture.clock import WallClock
     from nurture.delivery.samples import made_up_lead, use_of
@@ -123,8 +123,7 @@ def _order(template: str, lead: str | None, project: Path | None) -> _Order:
     texts = with_builtin(folder.templates)
     names = template_names(texts)
     if template not in names:
-        hint = did_you_mean(template, names) or f"there are: {', '.join(names)}"
-        raise NotFound(f"there is no template '{template}'", hint=hint)
+        raise unknown("template", template, names)
     campaigns = read_campaigns(folder.campaigns, language.project)
     use = use_of(template, language.project, campaigns.plans, campaigns.tests)
     now = WallClock().now()

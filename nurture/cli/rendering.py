@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nurture.cli.console import JsonOption, ProjectOption, counted, open_folder, print_json
-from nurture.errors import EXIT_USER, NotFound, NurtureError, UserError
+from nurture.errors import EXIT_USER, NurtureError, UserError
 
 if TYPE_CHECKING:
     from nurture.campaign.project import Project
@@ -78,7 +78,7 @@ def render(
 def _here(project: Path | None, templates: Sequence[str]) -> tuple[Folder, Edition]:
     """What lies in the folder. Raises ProjectProblems for errors in config.yaml and campaigns, NotFound for a template
     that is not there."""
-    from nurture.campaign.problems import ProjectProblems, did_you_mean, errors
+    from nurture.campaign.problems import ProjectProblems, errors, unknown
     from nurture.campaign.read import read_campaigns
     from nurture.delivery.matrix import edition
     from nurture.settings import read_language
@@ -92,8 +92,7 @@ def _here(project: Path | None, templates: Sequence[str]) -> tuple[Folder, Editi
     here = edition(language.project, campaigns.plans, folder.templates, campaigns.tests)
     for name in templates:
         if name not in here.templates:
-            hint = did_you_mean(name, here.templates) or f"there are: {', '.join(here.templates)}"
-            raise NotFound(f"there is no template '{name}'", hint=hint)
+            raise unknown("template", name, here.templates)
     return folder, here
 
 

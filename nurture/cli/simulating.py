@@ -14,7 +14,7 @@ import typer
 
 from nurture.cli.console import JsonOption, ProjectOption, print_json, project_root
 from nurture.cli.rehearsal import HtmlOption, report, told, write_page
-from nurture.errors import NotFound, UserError
+from nurture.errors import UserError
 
 if TYPE_CHECKING:
     from nurture.campaign.plan import Plan
@@ -79,7 +79,7 @@ def simulate(
 def choose(name: str, project: Path | None) -> Chosen:
     """The campaign and what it is played in. Raises ProjectProblems for its errors, NotFound where there is none.
     Templates are not looked at: none is printed."""
-    from nurture.campaign.problems import ProjectProblems, did_you_mean, errors
+    from nurture.campaign.problems import ProjectProblems, errors, unknown
     from nurture.campaign.read import read_campaigns
     from nurture.folder import read_folder
     from nurture.settings import read_language
@@ -105,9 +105,7 @@ def choose(name: str, project: Path | None) -> Chosen:
     if mine:
         raise ProjectProblems(mine)
     if spec is None or spec.name not in found.plans:
-        known = ", ".join(found.specs) or "none"
-        hint = did_you_mean(name, found.specs) or f"there are: {known}"
-        raise NotFound(f"there is no campaign '{name}'", hint=hint)
+        raise unknown("campaign", name, found.specs)
     return Chosen(language.project, _live(found.plans[spec.name]), spec)
 
 

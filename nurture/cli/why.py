@@ -135,7 +135,7 @@ def _row(one: Answer) -> dict[str, Any]:
 
 
 def _must_be_deployed(tx: Transaction, at: Opened, name: str) -> None:
-    from nurture.campaign.problems import did_you_mean
+    from nurture.campaign.problems import unknown
     from nurture.campaign.read import read_campaigns
     from nurture.store.versions import deployed
 
@@ -144,8 +144,7 @@ def _must_be_deployed(tx: Transaction, at: Opened, name: str) -> None:
         return
     if name in read_campaigns(at.folder.campaigns, at.project).plans:
         raise NotFound(f"nobody can be in '{name}': it was never deployed", hint="run 'nurture deploy'")
-    hint = did_you_mean(name, known) or f"there are: {', '.join(known) or 'none'}"
-    raise NotFound(f"there is no campaign '{name}'", hint=hint)
+    raise unknown("campaign", name, known)
 
 
 def _tell_campaign(tx: Transaction, name: str, now: datetime, as_json: bool) -> None:

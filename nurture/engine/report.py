@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from nurture.campaign.problems import did_you_mean
+from nurture.campaign.problems import unknown
 from nurture.campaign.project import Project
 from nurture.errors import NotFound
 from nurture.funnel import metrics
@@ -41,7 +41,7 @@ def funnel_report(
 def _unknown(what: str, name: str, known: list[str]) -> NotFound:
     if not known:
         return NotFound(f"the project has no {what}s", hint=f"write `{what}s:` in config.yaml")
-    return NotFound(f"there is no {what} '{name}'", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}")
+    return unknown(what, name, known)
 
 
 def pipeline_forecast(tx: Transaction, project: Project, pipeline: str) -> tuple[Expected, ...]:

@@ -26,7 +26,8 @@ from nurture.store import consents, versions
 from nurture.store import why as store
 from nurture.store.conditions import Asker
 from nurture.store.database import Transaction
-from nurture.store.facts import load_leads
+from nurture.store.enrollments import Entry
+from nurture.store.facts import KnownLead, load_leads
 from nurture.store.timeline import Line
 from nurture.store.why import Decided, Mailed, Stands
 
@@ -87,7 +88,10 @@ class _Reading:
     now: datetime
     deployment: versions.Deployment | None
     live: Mapping[str, versions.Deployed]
+    person: KnownLead
+    entries: Mapping[str, list[Entry]]
     known: Known
+    asker: Asker
     plans: dict[tuple[str, str], Plan] = field(default_factory=dict)
 
     def meet(self, pairs: Iterable[tuple[str, str | None]]) -> None:
@@ -148,10 +152,12 @@ def _read(tx: Transaction, project: Project, lead: LeadId, now: datetime) -> _Re
     deployment = versions.current(tx)
     project = deployment.project if deployment is not None else project
     person = consents.people(tx, [lead]).get(lead)
-    entries = {name: [e.entered_at for e in some] for name, some in store.entries_of(tx, lead).items()}
-    zone = load_leads(tx, project, [lead])[lead].zone
-    known = Known(project, person, entries, zone, now)
-    return _Reading(tx, project, lead, now, deployment, versions.deployed(tx), known)
+    entries = store.entries_of(tx, lead)
+    found = load_leads(tx, project, [lead])[lead]
+    entered = {name: [e.entered_at for e in some] for name, some in entries.items()}
+    known = Known(project, person, entered, found.zone, now)
+    live = versions.deployed(tx)
+    return _Reading(tx, project, lead, now, deployment, live, found, entries, known, Asker(project))
 
 
 def _decisions(tx: Transaction, lead: LeadId, asked: Asked) -> list[Decided]:
@@ -225,7 +231,7 @@ def _absent(reading: _Reading, asked: Asked, sending: set[str]) -> Iterable[Answ
     wanted = {asked.campaign} if asked.campaign is not None else sending
     if asked.mail is not None and asked.campaign is None:
         wanted = {name for name in sending if name not in reading.known.entries}
-    standing = {s.campaign for s in store.standing(reading.tx, reading.lead)}
+    standing = {name for name, entered in reading.entries.items() if any(e.open for e in entered)}
     for name in sorted((wanted & reading.live.keys()) - standing):
         for line, ways in obstacles(_asking(reading, name)):
             yield reading.answer(line, reading.live[name].version, ways)
@@ -240,8 +246,8 @@ def _asking(reading: _Reading, name: str) -> Asking:
         reading.live[name],
         plan,
         reading.deployment is not None and reading.deployment.paused,
-        load_leads(reading.tx, reading.project, [reading.lead])[reading.lead],
-        store.entries_of(reading.tx, reading.lead).get(name, []),
+        reading.person,
+        reading.entries.get(name, []),
         reading.known,
-        Asker(reading.project),
+        reading.asker,
     )
